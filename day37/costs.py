@@ -1,0 +1,156 @@
+"""The three fixed costs, one experiment each: a copy, a launch, too little work; and where a crossover lies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from day37.arguments import require, whole_number
+from day37.data import IrisSplit
+from day37.hardware import Origin, choose_device
+from day37.model import MLP
+from day37.timing import Measurement, Stopwatch, judge, measure, measure_in_turn, show_seconds
+from day37.training import make_step
+
+
+@dataclass(frozen=True)
+class CopyCosts:
+    """The time to copy `sizes[i]` bytes from the host's memory to the device: `times[i]`, in seconds."""
+
+    sizes: tuple[int, ...]
+    times: tuple[Measurement, ...]
+
+    @property
+    def latency(self) -> float:
+        """Seconds for the smallest copy: what it costs to copy at all."""
+        return self.times[0].median
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second in the largest copy."""
+        return self.sizes[-1] / self.times[-1].median
+
+    def __repr__(self) -> str:
+        ends = f"{show_seconds(self.latency)} for {self.sizes[0]:,} bytes, {self.bandwidth / 1e9:.1f} GB/s at {self.sizes[-1]:,}"
+        return f"copies: {ends}; {self.times[0].origin}"
+
+
+def measure_copies(
+    device="cpu", *, sizes: Sequence[int] = (4, 40, 400, 4_000, 40_000, 400_000, 4_000_000, 40_000_000), repeats: int = 20
+) -> CopyCosts:
+    """Copy float32 tensors of these sizes (bytes, multiples of 4) from the host to `device` (or within the host)."""
+    device = choose_device(device)
+    require(len(sizes) > 0 and all(s >= 4 and s % 4 == 0 for s in sizes), "sizes", sizes, "multiples of 4 bytes")
+
+    def copy_of(size: int) -> Callable[[], torch.Tensor]:
+        source, target = torch.ones(size // 4), torch.zeros(size // 4, device=device)
+        return lambda: target.copy_(source)
+
+    times = tuple(measure(copy_of(size), device=device, repeats=repeats) for size in sizes)
+    return CopyCosts(tuple(sizes), times)
+
+
+@dataclass(frozen=True)
+class LaunchCost:
+    """The time for one small operation, in seconds: until the host could go on, and until the device had done it."""
+
+    launches: int
+    queued: Measurement
+    finished: Measurement
+
+    def __repr__(self) -> str:
+        queued, finished = show_seconds(self.queued.median), show_seconds(self.finished.median)
+        return f"{self.launches:,} launches: queued in {queued} each, finished in {finished} each; {self.queued.origin}"
+
+
+def measure_launch(device="cpu", *, launches: int = 1000, repeats: int = 20) -> LaunchCost:
+    """Add 1 to a tensor of one number, `launches` times in a row: all cost, next to no work."""
+    whole_number("launches", launches)
+    whole_number("repeats", repeats)
+    x, watches = torch.zeros(1, device=choose_device(device)), []
+    for _ in range(repeats + 1):
+        with Stopwatch(x.device) as watch:
+            for _ in range(launches):
+                x.add_(1)
+        watches.append((watch.queued / launches, watch.seconds / launches))
+    queued, finished = zip(*watches[1:], strict=True)  # the first is the warm-up
+    origin = Origin.here(x.device)
+    return LaunchCost(launches, Measurement("queued", queued, origin), Measurement("finished", finished, origin))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a step runs: a device, and on the CPU with how many threads (None: as torch has it)."""
+
+    device: str = "cpu"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The time of one step as the work grows: `times[setting][i]` for `sizes[i]` = (rows, hidden width)."""
+
+    sizes: tuple[tuple[int, int], ...]
+    times: dict[str, tuple[Measurement, ...]]
+
+    def verdicts(self, first: str, second: str) -> list[str]:
+        """For each size: is the second setting faster or slower than the first, or can one not tell?"""
+        return [judge(a, b).verdict for a, b in zip(self.times[first], self.times[second], strict=True)]
+
+    def crossover(self, first: str, second: str) -> tuple[tuple[int, int] | None, tuple[int, int]] | None:
+        """Where `second` overtakes: (the last size at which it is surely slower, the first at which it is surely faster).
+
+        Between the two one cannot tell. None if it is faster at no size; the pair's first is None if it is slower at
+        no size before. ValueError for fewer than 8 repeats a size.
+        """
+        verdicts = self.verdicts(first, second)
+        if "faster" not in verdicts:
+            return None
+        end = verdicts.index("faster")
+        slower = [size for size, verdict in zip(self.sizes[:end], verdicts[:end], strict=True) if verdict == "slower"]
+        return (slower[-1] if slower else None), self.sizes[end]
+
+    def __repr__(self) -> str:
+        lines = ["    rows  width" + "".join(f"{name:>14}" for name in self.times) + "   (µs a step, medians)"]
+        for i, (rows, width) in enumerate(self.sizes):
+            lines.append(f"{rows:>8,}{width:>7,}" + "".join(f"{t[i].median * 1e6:>14,.0f}" for t in self.times.values()))
+        return "\n".join([*lines, str(next(iter(self.times.values()))[0].origin)])
+
+
+def measure_growth(
+    settings: Mapping[str, Setting], sizes: Sequence[tuple[int, int]], *, repeats: int = 10, seed: int = 0
+) -> Growth:
+    """Time one training step of MLP(4, width, 3) on `rows` random rows, for each (rows, width), the settings in turn."""
+    for rows, width in sizes:
+        whole_number("rows", rows)
+        whole_number("width", width)
+    times: dict[str, list[Measurement]] = {name: [] for name in settings}
+    for rows, width in sizes:
+        steps = {name: _sized_step(setting, rows, width, seed) for name, setting in settings.items()}
+        devices = {name: setting.device for name, setting in settings.items()}
+        for name, measured in measure_in_turn(steps, device=devices, repeats=repeats, seed=seed).items():
+            times[name].append(measured)
+    return Growth(tuple(sizes), {name: tuple(row) for name, row in times.items()})
+
+
+def _sized_step(setting: Setting, rows: int, width: int, seed: int) -> Callable[[], None]:
+    numbers = torch.Generator().manual_seed(seed)
+    x, y = torch.rand(rows, 4, generator=numbers), torch.randint(3, (rows,), generator=numbers)
+    data = IrisSplit(x, y, x[:1], y[:1], (), ()).to(setting.device)
+    step = make_step(MLP(4, width, 3).to(data.device), data)
+    return with_threads(setting.threads, step) if setting.threads else step
+
+
+def with_threads(threads: int, fn: Callable) -> Callable:
+    """A function that calls `fn` with torch set to `threads` CPU threads, and sets it back."""
+    whole_number("threads", threads)
+
+    def call(*args):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return fn(*args)
+        finally:
+            torch.set_num_threads(before)
+
+    return call

@@ -1,0 +1,221 @@
+"""What one step costs beside its arithmetic: its phases, its operations, its timeline, and the floor below it."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from day37.arguments import whole_number
+from day37.data import IrisSplit
+from day37.hardware import Origin, synchronize
+from day37.timing import Measurement, Stopwatch, measure, show_seconds
+from day37.training import check_fit, make_step
+
+PHASES = ("forward", "loss", "zero_grad", "backward", "optimizer step")
+
+
+def split_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> dict[str, Callable[[], None]]:
+    """The step of `make_step` cut into its five phases, to be called in order. They change `model`."""
+    loss_fn, optimizer, now = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=lr), {}
+
+    def forward():
+        now["scores"] = model(data.x_train)
+
+    def loss():
+        now["loss"] = loss_fn(now["scores"], data.y_train)
+
+    def backward():
+        now["loss"].backward()
+
+    return dict(zip(PHASES, (forward, loss, optimizer.zero_grad, backward, optimizer.step), strict=True))
+
+
+@dataclass(frozen=True)
+class StepPhases:
+    """The time of each phase of a step, and of whole steps measured in turn with them (seconds)."""
+
+    phases: dict[str, Measurement]
+    whole: Measurement
+
+    @property
+    def total(self) -> float:
+        """The sum of the phases' medians, in seconds."""
+        return sum(phase.median for phase in self.phases.values())
+
+    def __repr__(self) -> str:
+        lines = [f"{name:>16}  {m.median * 1e6:7.1f} µs  {m.median / self.total:5.0%}" for name, m in self.phases.items()]
+        lines += [f"{'sum of phases':>16}  {self.total * 1e6:7.1f} µs"]
+        share = self.total / self.whole.median
+        lines += [f"{'whole step':>16}  {self.whole.median * 1e6:7.1f} µs  (the sum is {share:.2f} of it)"]
+        return "\n".join([*lines, str(self.whole.origin)])
+
+
+def measure_phases(model: nn.Module, data: IrisSplit, *, steps: int = 1000, warmup: int = 50) -> StepPhases:
+    """Time the five phases of `steps` steps, and `steps` whole steps between them; a copy of `model` is trained.
+
+    On an accelerator each phase is synchronised, so that the phases cannot overlap and their sum exceeds the whole.
+    """
+    whole_number("steps", steps)
+    check_fit(model, data)
+    model, device = copy.deepcopy(model), data.device
+    phases, whole = split_step(model, data), make_step(model, data)
+    times: dict[str, list[float]] = {name: [] for name in (*PHASES, "whole step")}
+    for _ in range(warmup + steps):
+        for name, part in (*phases.items(), ("whole step", whole)):
+            with Stopwatch(device) as watch:
+                part()
+            times[name].append(watch.seconds)
+    origin = Origin.here(device)
+    parts = {name: Measurement(name, tuple(samples[warmup:]), origin) for name, samples in times.items()}
+    return StepPhases(parts, parts.pop("whole step"))
+
+
+@dataclass(frozen=True)
+class OperationCount:
+    """How often a step calls each operation of torch, and each kernel on an accelerator (none on the CPU)."""
+
+    operations: dict[str, float]
+    kernels: dict[str, float]
+    origin: Origin
+
+    def __repr__(self) -> str:
+        most = sorted(self.operations.items(), key=lambda item: -item[1])[:8]
+        lines = [f"{count:6.0f}  {name}" for name, count in most]
+        kernels = f"{sum(self.kernels.values()):.0f} kernel launches" if self.kernels else "no kernel launches"
+        head = f"{sum(self.operations.values()):.0f} operations a step, {kernels}; {self.origin}. The most frequent:"
+        return "\n".join([head, *lines])
+
+
+def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> OperationCount:
+    """Count with torch.profiler what a step dispatches; an operation called by another counts too. Trains a copy."""
+    whole_number("steps", steps)
+    check_fit(model, data)
+    events = _profile(make_step(copy.deepcopy(model), data), data.device, steps)
+    operations, kernels = {}, {}
+    for event in events:
+        on_host = event.device_type == torch.autograd.DeviceType.CPU
+        table = operations if on_host and event.name.startswith("aten::") else None if on_host else kernels
+        if table is not None and not event.is_user_annotation:
+            table[event.name] = table.get(event.name, 0) + 1 / steps
+    return OperationCount(operations, kernels, Origin.here(data.device))
+
+
+def _profile(step: Callable, device: torch.device, steps: int) -> list:
+    """The profiler's events of `steps` steps, after a few to warm up."""
+    from torch.profiler import ProfilerActivity, profile
+
+    for _ in range(5):
+        step()
+    kinds = {"cuda": ProfilerActivity.CUDA, "xpu": getattr(ProfilerActivity, "XPU", ProfilerActivity.CPU)}
+    activities = {ProfilerActivity.CPU, kinds.get(device.type, ProfilerActivity.CPU)}
+    synchronize(device)
+    with profile(activities=activities) as profiler:
+        for _ in range(steps):
+            step()
+        synchronize(device)
+    return list(profiler.events())
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that ran from `start` to `end`, in seconds from the timeline's beginning."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A few steps: `host`, the phases as Python went through them; `device`, what did the work.
+
+    On an accelerator the device's spans are kernels and copies. On the CPU they are the operations that call no other.
+    """
+
+    host: tuple[Span, ...]
+    device: tuple[Span, ...]
+    origin: Origin
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first beginning to the last end."""
+        return max(span.end for span in (*self.host, *self.device))
+
+    @property
+    def busy(self) -> float:
+        """The share of the length, 0 to 1, in which the device does work. The profiler itself slows the host."""
+        return sum(span.end - span.start for span in self.device) / self.length
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.host)} phases on the host, {len(self.device)} pieces of work on the device"
+        return f"{counts} in {show_seconds(self.length)}; the device works {self.busy:.0%} of it; {self.origin}"
+
+
+def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Timeline:
+    """Profile `steps` steps of a copy of `model`, after a warm-up, and lay out when each part ran."""
+    from torch.profiler import record_function
+
+    whole_number("steps", steps)
+    check_fit(model, data)
+    phases = split_step(copy.deepcopy(model), data)
+
+    def step():
+        for name, phase in phases.items():
+            with record_function(name):
+                phase()
+
+    events = _profile(step, data.device, steps)
+    on_cpu = [e for e in events if e.device_type == torch.autograd.DeviceType.CPU]
+    kernels = [e for e in events if e not in on_cpu and e.name not in PHASES and not e.is_user_annotation]
+    leaves = [e for e in on_cpu if e.name.startswith("aten::") and not e.cpu_children]
+    host = [e for e in on_cpu if e.name in PHASES]
+    start = min(e.time_range.start for e in host)
+    spans = [
+        tuple(Span(e.name, (e.time_range.start - start) * 1e-6, (e.time_range.end - start) * 1e-6) for e in row)
+        for row in (host, leaves if data.device.type == "cpu" else kernels)
+    ]
+    return Timeline(*spans, Origin.here(data.device))
+
+
+@dataclass(frozen=True)
+class ArithmeticFloor:
+    """The least time a step could take if it were nothing but its matrix products at this machine's measured rate."""
+
+    flops: int
+    rate: float
+    matmul: Measurement
+
+    @property
+    def seconds(self) -> float:
+        """`flops / rate`, in seconds a step."""
+        return self.flops / self.rate
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.flops:,} floating-point operations a step at {self.rate / 1e9:,.0f} GFLOP/s: "
+            f"at least {show_seconds(self.seconds)}; {self.matmul.origin}"
+        )
+
+
+def count_flops(model: nn.Module, data: IrisSplit) -> int:
+    """Floating-point operations in the matrix products of one step, forward and backward, a multiply-add being two.
+
+    Counted by torch.utils.flop_counter.FlopCounterMode, which leaves out ReLU, softmax, biases and the update.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    check_fit(model, data)
+    step = make_step(copy.deepcopy(model), data)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def measure_floor(model: nn.Module, data: IrisSplit, *, size: int = 1024, repeats: int = 20) -> ArithmeticFloor:
+    """Count a step's operations and measure the rate of a float32 product of two `size` × `size` matrices beside it."""
+    whole_number("size", size)
+    a, b = torch.randn(2, size, size, device=data.device)
+    matmul = measure(lambda: a @ b, device=data.device, repeats=repeats)
+    return ArithmeticFloor(count_flops(model, data), 2 * size**3 / matmul.median, matmul)

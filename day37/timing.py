@@ -1,0 +1,197 @@
+"""Measure one thing; compare two, with a verdict. The only file of the library that reads a clock."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from day37.arguments import require, whole_number
+from day37.hardware import Origin, choose_device, synchronize
+
+clock = time.perf_counter  # monotonic: it never jumps back, as time.time may when the system's clock is corrected
+CONFIDENCE = 0.99  # so that of 100 comparisons of equal things about one, not five, is called a difference
+NOISY = 0.1  # an IQR over a tenth of the median
+
+
+class Stopwatch:
+    """`with Stopwatch(device) as watch:` measures the block, synchronised at both ends.
+
+    `watch.queued`: seconds until the host came out of the block; `watch.seconds`: until the device had finished too.
+    """
+
+    def __init__(self, device="cpu"):
+        self.device = choose_device(device)
+        self.queued = self.seconds = math.nan
+
+    def __enter__(self) -> "Stopwatch":
+        synchronize(self.device)  # synchronisation point: nothing queued earlier is counted
+        self._start = clock()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.queued = clock() - self._start
+        synchronize(self.device)  # synchronisation point: all that the block queued is counted
+        self.seconds = clock() - self._start
+
+
+def show_seconds(seconds: float) -> str:
+    """Seconds with a unit that suits them: 0.00012 → "120 µs"."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The raw times of one thing, in seconds, in the order in which they were taken, and where."""
+
+    name: str
+    samples: tuple[float, ...]
+    origin: Origin
+
+    @property
+    def median(self) -> float:
+        """The middle sample, in seconds."""
+        return float(np.median(self.samples))
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """A quarter of the samples lie below the first, a quarter above the second (seconds)."""
+        low, high = np.quantile(self.samples, [0.25, 0.75])
+        return float(low), float(high)
+
+    @property
+    def iqr(self) -> float:
+        """The interquartile range: the width, in seconds, of the middle half of the samples."""
+        return self.quartiles[1] - self.quartiles[0]
+
+    @property
+    def warning(self) -> str:
+        """Empty, or one line that says how far the samples spread."""
+        noisy = self.iqr > NOISY * self.median
+        return f"noisy: the middle half spreads over {self.iqr / self.median:.0%} of the median" if noisy else ""
+
+    def __repr__(self) -> str:
+        text = f"{self.name}: median {show_seconds(self.median)}, IQR {show_seconds(self.iqr)}"
+        text += f", {len(self.samples)} samples, {self.origin}"
+        return text + (f"\n  {self.warning}" if self.warning else "")
+
+
+def measure(fn: Callable, *, device="cpu", setup: Callable | None = None, warmup: int = 3, repeats: int = 20) -> Measurement:
+    """The time of `fn()` on `device`: `repeats` samples after `warmup` runs that are not counted.
+
+    With `setup`, each run is `fn(setup())` and the set-up is outside the clock. An interrupt keeps what has been
+    measured so far. ValueError for fewer than 1 repeat or 0 warm-up runs, or an absent device.
+    """
+    name = getattr(fn, "__name__", "function")
+    return measure_in_turn({name: fn}, device=device, setup=setup, warmup=warmup, repeats=repeats)[name]
+
+
+def measure_in_turn(
+    functions: Mapping[str, Callable],
+    *,
+    device="cpu",
+    setup: Callable | None = None,
+    warmup: int = 3,
+    repeats: int = 20,
+    seed: int = 0,
+) -> dict[str, Measurement]:
+    """A Measurement for each function: in every round all of them run once, in an order drawn anew from `seed`.
+
+    What slows the machine down for a while then slows all of them. Arguments as in `measure`; `device` may also be a
+    dict with a device for each name. An interrupt keeps the whole rounds; before the first is done it is raised.
+    """
+    whole_number("warmup", warmup, least=0)
+    whole_number("repeats", repeats)
+    require(len(functions) > 0, "functions", functions, "one function or more, by name")
+    devices = {name: choose_device(device[name] if isinstance(device, Mapping) else device) for name in functions}
+    draw, times = random.Random(seed), {name: [] for name in functions}
+    try:
+        for round_ in range(warmup + repeats):
+            for name in draw.sample(list(functions), len(functions)):
+                seconds = _time_once(functions[name], devices[name], setup)
+                if round_ >= warmup:
+                    times[name].append(seconds)
+    except KeyboardInterrupt:
+        if not min(map(len, times.values())):
+            raise
+    rounds = min(map(len, times.values()))
+    return {name: Measurement(name, tuple(t[:rounds]), Origin.here(devices[name])) for name, t in times.items()}
+
+
+def _time_once(fn: Callable, device, setup: Callable | None) -> float:
+    arguments = () if setup is None else (setup(),)
+    with Stopwatch(device) as watch:
+        result = fn(*arguments)
+    if getattr(result, "stopped", "") == "interrupted":  # a training that was cut short is no sample
+        raise KeyboardInterrupt
+    return watch.seconds
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two things measured in turn. `ratio` is the second's time over the first's; `low` to `high` is its interval."""
+
+    first: Measurement
+    second: Measurement
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """What the second is, held against the first: "faster", "slower" or "cannot tell"."""
+        return "faster" if self.high < 1 else "slower" if self.low > 1 else "cannot tell"
+
+    def __repr__(self) -> str:
+        interval = f"{CONFIDENCE:.0%} interval {self.low:.3f} to {self.high:.3f}"
+        words = {"cannot tell": f"cannot tell {self.second.name} from {self.first.name}"}
+        says = words.get(self.verdict, f"{self.second.name} is {self.verdict}")
+        return (
+            f"{says}: {show_seconds(self.second.median)} against {show_seconds(self.first.median)}, "
+            f"ratio {self.ratio:.3f} ({interval}; {self.first.origin})"
+        )
+
+
+def judge(first: Measurement, second: Measurement) -> Comparison:
+    """The median ratio of two measurements taken in turn, with its interval: no bell curve is assumed.
+
+    Sample i of one was taken beside sample i of the other, so each pair gives a ratio; the interval of their median
+    comes from the binomial distribution (scipy.stats.quantile_test; W. J. Conover, Practical Nonparametric
+    Statistics), which takes the rounds as independent of each other. ValueError if the two do not have equally many samples, or fewer than 8, which can decide nothing.
+    """
+    from scipy.stats import quantile_test
+
+    pairs = len(first.samples)
+    require(pairs >= 8 and pairs == len(second.samples), "repeats", pairs, "8 or more, the same for both")
+    ratios = np.divide(second.samples, first.samples)
+    interval = quantile_test(ratios, q=1, p=0.5).confidence_interval(CONFIDENCE)
+    return Comparison(first, second, float(np.median(ratios)), float(interval.low), float(interval.high))
+
+
+def compare(
+    first: Callable,
+    second: Callable,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    device="cpu",
+    setup: Callable | None = None,
+    warmup: int = 3,
+    repeats: int = 30,
+    seed: int = 0,
+) -> Comparison:
+    """Run two functions in turn, in shuffled order, and judge the second against the first.
+
+    Arguments and errors as in `measure_in_turn` and `judge`: at least 8 repeats.
+    """
+    whole_number("repeats", repeats, least=8)
+    require(len(set(names)) == 2, "names", names, "two different names")
+    both = measure_in_turn(
+        dict(zip(names, (first, second), strict=True)),
+        device=device, setup=setup, warmup=warmup, repeats=repeats, seed=seed,
+    )  # fmt: skip
+    return judge(*both.values())

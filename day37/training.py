@@ -1,0 +1,218 @@
+"""The training loop, as lesson 1 writes it: full batch, so one epoch is one step."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+
+import torch
+from torch import nn
+
+from day37.arguments import one_of, positive_number, require, whole_number
+from day37.data import IrisSplit
+from day37.hardware import Origin
+from day37.timing import Stopwatch, show_seconds
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one training gave: `losses[i]` was the loss of epoch `epochs_read[i]`; times in seconds.
+
+    `epochs` counts the epochs that were really run and `reads` how often the host waited for losses. `stopped` is
+    empty if all epochs were run, else it says what ended them.
+    """
+
+    name: str
+    losses: tuple[float, ...]
+    epochs_read: tuple[int, ...]
+    epochs: int
+    reads: int
+    seconds: float
+    origin: Origin
+    stopped: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether all the epochs asked for were run."""
+        return not self.stopped
+
+    @property
+    def step_us(self) -> float:
+        """Microseconds an epoch, reads included."""
+        return self.seconds / self.epochs * 1e6
+
+    def __repr__(self) -> str:
+        loss = f"last loss {self.losses[-1]:.4f}, " if self.losses else ""
+        text = f"{self.name}: {self.epochs:,} epochs in {show_seconds(self.seconds)} ({self.step_us:.1f} µs each), "
+        text += f"{loss}{self.reads:,} reads; {self.origin}"
+        return text + (f"\n  stopped: {self.stopped}" if self.stopped else "")
+
+
+def train(
+    model: nn.Module,
+    data: IrisSplit,
+    *,
+    epochs: int = 20_000,
+    lr: float = 0.01,
+    read_loss_every: int = 1,
+    keep: str = "reads",
+    progress: bool = True,
+    on_read: Callable[[int, float], object] | None = None,
+    name: str = "train",
+) -> TrainingRun:
+    """Train `model` in place on the training rows, where both already are, and return the run.
+
+    `keep="reads"` brings the loss to the host every `read_loss_every` epochs; `keep="device"` writes every epoch's
+    loss into a tensor on the device and brings all of them over once. `on_read(epoch, loss)` is called at each read
+    and stops the training by returning True. The clock is synchronised at both ends; nothing else waits for the
+    device, the progress bar neither (it needs tqdm and is left out without it).
+
+    An interrupt, and a loss that is no longer finite (seen at the next read), end the run early: what was read so far
+    comes back and `stopped` says why. A bad argument gets a ValueError or TypeError before the first step.
+    """
+    epochs = whole_number("epochs", epochs)
+    lr, every = positive_number("lr", lr), whole_number("read_loss_every", read_loss_every, most=epochs)
+    one_of("keep", keep, ("reads", "device"))
+    if keep == "device":
+        require(every == 1 and on_read is None, "keep", keep, "'reads' where read_loss_every or on_read is given")
+    check_fit(model, data)
+    recorder = (_DeviceLosses if keep == "device" else _ReadLosses)(epochs, every, on_read, data.device)
+    step, stopped = make_step(model, data, lr=lr), ""
+    with Stopwatch(data.device) as watch:
+        try:
+            for epoch in _count(epochs, progress):
+                stopped = recorder.add(epoch, step())
+                if stopped:
+                    break
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        losses = recorder.finish()
+    stopped = stopped or _not_finite(losses)
+    if stopped.startswith("the loss"):
+        warnings.warn(stopped, RuntimeWarning, stacklevel=2)
+    at = recorder.epochs_read[: len(losses)]
+    return TrainingRun(name, losses, at, recorder.epochs, recorder.reads, watch.seconds, Origin.here(data.device), stopped)
+
+
+def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callable[[], torch.Tensor]:
+    """A function that does one step (forward, loss, zero_grad, backward, optimizer step) and returns the loss tensor.
+
+    It changes `model`. The loss stays on the device: nothing waits.
+    """
+    loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=lr)
+    x, y = data.x_train, data.y_train
+
+    def step() -> torch.Tensor:
+        loss = loss_fn(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+class _ReadLosses:
+    """Brings a loss to the host every so many epochs."""
+
+    def __init__(self, epochs: int, every: int, on_read, device):
+        self.every, self.on_read = every, on_read
+        self.epochs, self.losses = 0, []
+
+    def add(self, epoch: int, loss: torch.Tensor) -> str:
+        self.epochs = epoch
+        if epoch % self.every:
+            return ""
+        value = loss.item()  # synchronisation point: the host waits for all that is queued
+        self.losses.append(value)
+        if not isfinite(value):
+            return _not_finite([value], epoch)
+        if self.on_read is not None and self.on_read(epoch, value):
+            return f"on_read returned True at epoch {epoch:,}"
+        return ""
+
+    def finish(self) -> tuple[float, ...]:
+        return tuple(self.losses)
+
+    @property
+    def epochs_read(self) -> tuple[int, ...]:
+        return tuple(range(self.every, self.epochs + 1, self.every))
+
+    @property
+    def reads(self) -> int:
+        return len(self.losses)
+
+
+class _DeviceLosses:
+    """Keeps every loss in a tensor on the device; one read at the end."""
+
+    reads = 1
+
+    def __init__(self, epochs: int, every: int, on_read, device):
+        self.epochs, self.losses = 0, torch.empty(epochs, device=device)
+
+    def add(self, epoch: int, loss: torch.Tensor) -> str:
+        self.losses[epoch - 1] = loss.detach()
+        self.epochs = epoch
+        return ""
+
+    def finish(self) -> tuple[float, ...]:
+        return tuple(self.losses[: self.epochs].tolist())  # synchronisation point: the only one
+
+    @property
+    def epochs_read(self) -> tuple[int, ...]:
+        return tuple(range(1, self.epochs + 1))
+
+
+def _not_finite(losses: Iterable[float], first_epoch: int = 1) -> str:
+    bad = next(((i, v) for i, v in enumerate(losses) if not isfinite(v)), None)
+    if bad is None:
+        return ""
+    return f"the loss is {bad[1]} at epoch {first_epoch + bad[0]:,}, so training has failed: try a smaller lr"
+
+
+def _count(epochs: int, progress: bool) -> Iterator[int]:
+    """1, 2, … epochs, behind a progress bar that redraws twice a second and knows nothing of the device."""
+    numbers = range(1, epochs + 1)
+    if not progress:
+        return iter(numbers)
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return iter(numbers)
+    return iter(tqdm(numbers, unit="epoch", mininterval=0.5, leave=False, file=sys.stdout))
+
+
+def check_fit(model: nn.Module, data: IrisSplit) -> None:
+    """ValueError or TypeError unless `data` can train `model`: rows, width, dtypes, labels and one device for both.
+
+    The width and the number of classes are read from the model's first and last linear layer.
+    """
+    require(isinstance(model, nn.Module), "model", model, "an nn.Module", TypeError)
+    parameters, x, y = list(model.parameters()), data.x_train, data.y_train
+    require(len(parameters) > 0, "model", type(model).__name__, "a module with parameters to train")
+    rows = x.shape[0]
+    require(rows > 0 and y.shape == (rows,), "data", tuple(y.shape), "a split with rows, and one label for each row")
+    device, dtype = parameters[0].device, parameters[0].dtype
+    where = f"x_train on {x.device}, y_train on {y.device}"
+    require(x.device == y.device == device, "data", where, f"on the model's device, {device}")
+    require(x.dtype == dtype, "data.x_train", x.dtype, f"of the model's dtype, {dtype}", TypeError)
+    require(y.dtype == torch.int64, "data.y_train", y.dtype, "of dtype torch.int64", TypeError)
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    if linear:
+        width, classes = linear[0].in_features, linear[-1].out_features
+        require(x.ndim == 2 and x.shape[1] == width, "data.x_train", tuple(x.shape), f"of shape (rows, {width})")
+        low, high = int(y.min()), int(y.max())
+        require(low >= 0 and high < classes, "data.y_train", f"labels {low} to {high}", f"labels from 0 to {classes - 1}")
+
+
+@torch.no_grad()
+def predict(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The class with the highest score for each row: (rows, features) → (rows,) int64."""
+    return model(x).argmax(dim=1)
+
+
+def accuracy(model: nn.Module, data: IrisSplit) -> float:
+    """The share, 0 to 1, of the test rows whose class the model finds."""
+    return (predict(model, data.x_test) == data.y_test).float().mean().item()  # synchronisation point
