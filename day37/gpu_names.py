@@ -31,6 +31,8 @@ TIERS = {90: "top", 80: "high", 70: "upper middle", 60: "middle", 50: "entry", 3
 DATA_CENTRE = {"V100": "Volta", "T4": "Turing", "A100": "Ampere", "A10": "Ampere", "A30": "Ampere", "A40": "Ampere"}
 DATA_CENTRE |= {"L4": "Ada Lovelace", "L40": "Ada Lovelace", "L40S": "Ada Lovelace", "H100": "Hopper", "H200": "Hopper"}
 DATA_CENTRE |= {"GH200": "Hopper", "B100": "Blackwell", "B200": "Blackwell", "GB200": "Blackwell", "P100": "Pascal"}
+# One number, two chips: (CUDA cores, memory in GB, power in W) by NVIDIA's specifications.
+TWO_4070 = {"GeForce RTX 4070": (5888, 12, "200"), "GeForce RTX 4070 Laptop GPU": (4608, 8, "35 to 115")}
 
 
 def read_gpu_name(name: str) -> GPUName:

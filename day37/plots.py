@@ -42,6 +42,16 @@ def plot_losses(*runs: TrainingRun, title: str = "The loss falls as the training
     return axes
 
 
+def plot_rows(x: Tensor, y: Tensor, feature_names: Sequence[str], class_names: Sequence[str]) -> Axes:
+    """The rows by their last two features, scaled, a colour and a marker for each class."""
+    axes = new_axes(f"{feature_names[-2]}, scaled", f"{feature_names[-1]}, scaled", f"{len(x)} rows, by class")
+    for i, name in enumerate(class_names):
+        of_class = x[y == i].cpu()
+        axes.plot(of_class[:, -2], of_class[:, -1], MARKERS[i], color=COLOURS[i], label=name, alpha=0.7)
+    axes.legend(fontsize="small")
+    return axes
+
+
 def plot_confusion(truth: Tensor, predicted: Tensor, class_names: Sequence[str]) -> Axes:
     """How many test rows of each class (down) were given each class (across)."""
     n = len(class_names)
@@ -64,8 +74,8 @@ def plot_samples(*measurements: Measurement, title: str = "Every sample, in the 
         axes.plot(range(1, len(m.samples) + 1), np.multiply(m.samples, 1e3), MARKERS[i], **style)
         axes.axhline(m.median * 1e3, color=COLOURS[i], linestyle=DASHES[i % 4])
         axes.axhspan(*np.multiply(m.quartiles, 1e3), color=COLOURS[i], alpha=0.15)
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize="small")
+    axes.set_ylim(0, 1.1e3 * max(max(m.samples) for m in measurements))
+    axes.legend(fontsize="small", loc="lower right")
     return axes
 
 

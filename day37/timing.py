@@ -160,9 +160,10 @@ class Comparison:
 def judge(first: Measurement, second: Measurement) -> Comparison:
     """The median ratio of two measurements taken in turn, with its interval: no bell curve is assumed.
 
-    Sample i of one was taken beside sample i of the other, so each pair gives a ratio; the interval of their median
+    Sample i of one was taken beside sample i of the other, so each pair gives a ratio. The interval of their median
     comes from the binomial distribution (scipy.stats.quantile_test; W. J. Conover, Practical Nonparametric
-    Statistics), which takes the rounds as independent of each other. ValueError if the two do not have equally many samples, or fewer than 8, which can decide nothing.
+    Statistics), which takes the rounds as independent of each other. ValueError unless both have equally many
+    samples, 8 or more: fewer can decide nothing.
     """
     from scipy.stats import quantile_test
 
