@@ -12,6 +12,8 @@ from day37.model import MLP
 from day37.timing import Measurement, Stopwatch, judge, measure, measure_in_turn, show_seconds
 from day37.training import make_step
 
+COPY_SIZES = (4, 40, 400, 4_000, 40_000, 400_000, 4_000_000, 100_000_000)  # bytes
+
 
 @dataclass(frozen=True)
 class CopyCosts:
@@ -35,9 +37,7 @@ class CopyCosts:
         return f"copies: {ends}; {self.times[0].origin}"
 
 
-def measure_copies(
-    device="cpu", *, sizes: Sequence[int] = (4, 40, 400, 4_000, 40_000, 400_000, 4_000_000, 40_000_000), repeats: int = 20
-) -> CopyCosts:
+def measure_copies(device="cpu", *, sizes: Sequence[int] = COPY_SIZES, repeats: int = 20) -> CopyCosts:
     """Copy float32 tensors of these sizes (bytes, multiples of 4) from the host to `device` (or within the host)."""
     device = choose_device(device)
     require(len(sizes) > 0 and all(s >= 4 and s % 4 == 0 for s in sizes), "sizes", sizes, "multiples of 4 bytes")
@@ -87,6 +87,26 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Crossover:
+    """The last (rows, width) before it at which `second` is surely slower, the first at which it is surely faster.
+
+    In between one cannot tell. None where no measured size is of that kind.
+    """
+
+    first: str
+    second: str
+    slower_at: tuple[int, int] | None
+    faster_at: tuple[int, int] | None
+
+    def __repr__(self) -> str:
+        if self.faster_at is None:
+            return f"no crossover: {self.second} is surely faster than {self.first} at none of these sizes"
+        text = "{:,} rows and width {:,}"
+        below = f"; surely slower up to {text.format(*self.slower_at)}" if self.slower_at else ""
+        return f"{self.second} is surely faster than {self.first} from {text.format(*self.faster_at)} on{below}"
+
+
+@dataclass(frozen=True)
 class Growth:
     """The time of one step as the work grows: `times[setting][i]` for `sizes[i]` = (rows, hidden width)."""
 
@@ -97,23 +117,18 @@ class Growth:
         """For each size: is the second setting faster or slower than the first, or can one not tell?"""
         return [judge(a, b).verdict for a, b in zip(self.times[first], self.times[second], strict=True)]
 
-    def crossover(self, first: str, second: str) -> tuple[tuple[int, int] | None, tuple[int, int]] | None:
-        """Where `second` overtakes: (the last size at which it is surely slower, the first at which it is surely faster).
-
-        Between the two one cannot tell. None if it is faster at no size; the pair's first is None if it is slower at
-        no size before. ValueError for fewer than 8 repeats a size.
-        """
+    def crossover(self, first: str, second: str) -> "Crossover":
+        """Where `second` overtakes `first`, by the verdicts. ValueError for fewer than 8 repeats a size."""
         verdicts = self.verdicts(first, second)
-        if "faster" not in verdicts:
-            return None
-        end = verdicts.index("faster")
-        slower = [size for size, verdict in zip(self.sizes[:end], verdicts[:end], strict=True) if verdict == "slower"]
-        return (slower[-1] if slower else None), self.sizes[end]
+        end = verdicts.index("faster") if "faster" in verdicts else len(verdicts)
+        slower = [i for i, verdict in enumerate(verdicts[:end]) if verdict == "slower"]
+        below = self.sizes[slower[-1]] if slower else None
+        return Crossover(first, second, below, self.sizes[end] if end < len(verdicts) else None)
 
     def __repr__(self) -> str:
-        lines = ["    rows  width" + "".join(f"{name:>14}" for name in self.times) + "   (µs a step, medians)"]
+        lines = ["    rows  width" + "".join(f"{name:>18}" for name in self.times) + "   (µs a step, medians)"]
         for i, (rows, width) in enumerate(self.sizes):
-            lines.append(f"{rows:>8,}{width:>7,}" + "".join(f"{t[i].median * 1e6:>14,.0f}" for t in self.times.values()))
+            lines.append(f"{rows:>8,}{width:>7,}" + "".join(f"{t[i].median * 1e6:>18,.0f}" for t in self.times.values()))
         return "\n".join([*lines, str(next(iter(self.times.values()))[0].origin)])
 
 

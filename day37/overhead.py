@@ -1,6 +1,7 @@
 """What one step costs beside its arithmetic: its phases, its operations, its timeline, and the floor below it."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -106,6 +107,8 @@ def _profile(step: Callable, device: torch.device, steps: int) -> list:
     """The profiler's events of `steps` steps, after a few to warm up."""
     from torch.profiler import ProfilerActivity, profile
 
+    if device.type == "cpu":  # else torch 2.13 writes "profiler_start" to stderr; on a GPU its warnings count more
+        os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     for _ in range(5):
         step()
     kinds = {"cuda": ProfilerActivity.CUDA, "xpu": getattr(ProfilerActivity, "XPU", ProfilerActivity.CPU)}

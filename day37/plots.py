@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from day37.arguments import require
-from day37.costs import CopyCosts, Growth
+from day37.costs import CopyCosts, Crossover, Growth
 from day37.overhead import PHASES, StepPhases, Timeline
 from day37.reads import CostModel, ReadSweep
 from day37.timing import Comparison, Measurement
@@ -93,13 +93,14 @@ def plot_comparisons(*comparisons: Comparison, title: str) -> Axes:
 
 def plot_seconds(runs: Sequence[TrainingRun], *, title: str = "Seconds for the whole training") -> Axes:
     """A bar for each run with its seconds; recorded runs are hatched."""
-    axes = new_axes("seconds", "", title, size=(7, 0.6 * len(runs) + 1.4))
+    axes = new_axes("seconds", "", title, size=(8, 0.6 * len(runs) + 1.4))
     for i, run in enumerate(runs):
         hatch = "//" if run.origin.recorded else None
         bar = axes.barh(i, run.seconds, color=COLOURS[i % 7], hatch=hatch, edgecolor="white")
         axes.bar_label(bar, [f"{run.seconds:.2f} s"], padding=3)
-    axes.set(yticks=range(len(runs)), yticklabels=[f"{run.name}\n{run.origin}" for run in runs])
-    axes.margins(x=0.15)
+    labels = [f"{run.name}\n{run.origin}" for run in runs]
+    axes.set(yticks=range(len(runs)), xlim=(0, 1.2 * max(run.seconds for run in runs)))
+    axes.set_yticklabels(labels, fontsize="small")
     axes.invert_yaxis()
     return axes
 
@@ -142,16 +143,16 @@ def plot_copies(*costs: CopyCosts) -> Axes:
     return axes
 
 
-def plot_growth(growth: Growth, *, over: str = "rows", title: str, crossover: tuple | None = None) -> Axes:
-    """A step's time as `over`, "rows" or "width", grows; `crossover` (as Growth gives it) is shaded."""
+def plot_growth(growth: Growth, *, over: str = "rows", title: str, crossover: Crossover | None = None) -> Axes:
+    """A step's time as `over`, "rows" or "width", grows; where `crossover` says "cannot tell" is shaded."""
     which = ("rows", "width").index(over)
     origin = next(iter(growth.times.values()))[0].origin
     axes = new_axes({"rows": "rows in the batch", "width": "hidden width"}[over], "µs a step", f"{title}\n{origin}")
     for i, (name, times) in enumerate(growth.times.items()):
         _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
-    if crossover is not None:
-        low, high = crossover
-        axes.axvspan((low or growth.sizes[0])[which], high[which], color="grey", alpha=0.3, label="crossover")
+    if crossover is not None and crossover.faster_at is not None:
+        low, high = crossover.slower_at or growth.sizes[0], crossover.faster_at
+        axes.axvspan(low[which], high[which], color="grey", alpha=0.3, label="crossover")
     axes.set(xscale="log", yscale="log")
     axes.legend(fontsize="small")
     return axes
