@@ -93,7 +93,7 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     """Count with torch.profiler what a step dispatches; an operation called by another counts too. Trains a copy."""
     whole_number("steps", steps)
     check_fit(model, data)
-    events = _profile(make_step(copy.deepcopy(model), data), data.device, steps)
+    events = profile_events(make_step(copy.deepcopy(model), data), data.device, steps)
     operations, kernels = {}, {}
     for event in events:
         on_host = event.device_type == torch.autograd.DeviceType.CPU
@@ -103,8 +103,8 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     return OperationCount(operations, kernels, Origin.here(data.device))
 
 
-def _profile(step: Callable, device: torch.device, steps: int) -> list:
-    """The profiler's events of `steps` steps, after a few to warm up."""
+def profile_events(step: Callable[[], object], device: torch.device, steps: int) -> list:
+    """torch.profiler's events of `steps` calls of `step`, after a few to warm up."""
     from torch.profiler import ProfilerActivity, profile
 
     if device.type == "cpu":  # else torch 2.13 writes "profiler_start" to stderr; on a GPU its warnings count more
@@ -169,7 +169,7 @@ def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Tim
             with record_function(name):
                 phase()
 
-    events = _profile(step, data.device, steps)
+    events = profile_events(step, data.device, steps)
     on_cpu = [e for e in events if e.device_type == torch.autograd.DeviceType.CPU]
     kernels = [e for e in events if e not in on_cpu and e.name not in PHASES and not e.is_user_annotation]
     leaves = [e for e in on_cpu if e.name.startswith("aten::") and not e.cpu_children]

@@ -5,13 +5,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from day37.arguments import require, whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin
+from day37.overhead import profile_events
 from day37.timing import CONFIDENCE, show_seconds
 from day37.training import TrainingRun, train
+
+
+def count_reads(fn: Callable[[], object], device: str | torch.device = "cpu") -> int:
+    """How often `fn()`, called once, brings a tensor's number to Python: torch's `_local_scalar_dense`, by its profiler.
+
+    `.item()`, `float`, `bool`, comparison in an `if`, and printing all come to it; `.cpu()` and `.tolist()` do not.
+    """
+    return sum(event.name == "aten::_local_scalar_dense" for event in profile_events(fn, torch.device(device), 1))
 
 
 @dataclass(frozen=True)
