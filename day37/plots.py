@@ -55,13 +55,13 @@ def plot_rows(x: Tensor, y: Tensor, feature_names: Sequence[str], class_names: S
 def plot_confusion(truth: Tensor, predicted: Tensor, class_names: Sequence[str]) -> Axes:
     """How many test rows of each class (down) were given each class (across)."""
     n = len(class_names)
-    counts = torch.bincount(truth.cpu() * n + predicted.cpu(), minlength=n * n).reshape(n, n)
-    right = f"{int(counts.trace())} of {int(counts.sum())} test rows are right"
+    counts = torch.bincount(truth.cpu() * n + predicted.cpu(), minlength=n * n).reshape(n, n).numpy()
+    right = f"{counts.trace()} of {counts.sum()} test rows are right"
     axes = new_axes("predicted class", "true class", right, size=(4.4, 3.8))
     axes.grid(False)
     axes.imshow(counts, cmap="Blues", vmax=1.4 * counts.max())
     for row, column in np.ndindex(n, n):
-        axes.text(column, row, int(counts[row, column]), ha="center", va="center")
+        axes.text(column, row, counts[row, column], ha="center", va="center")
     axes.set(xticks=range(n), yticks=range(n), xticklabels=class_names, yticklabels=class_names)
     return axes
 
@@ -186,6 +186,8 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
     require(len(shape) == 2 and shape[0] == len(epochs), "activations", shape, f"of shape ({len(epochs)}, units)")
     axes = new_axes("epoch", "mean activation over the rows", "What the hidden layer learned (LIVE)")
     for unit in range(activations.shape[1]):
-        axes.plot(epochs, activations[:, unit], color=COLOURS[unit % 7], linestyle=DASHES[unit // 7 % 4], label=f"unit {unit}")
+        axes.plot(
+            epochs, activations[:, unit].numpy(), color=COLOURS[unit % 7], linestyle=DASHES[unit // 7 % 4], label=f"unit {unit}"
+        )
     axes.legend(fontsize="x-small", ncols=5)
     return axes

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from day37 import MLP, load_iris, timing
+
+
+@pytest.fixture
+def data():
+    return load_iris()
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(42)
+    return MLP()
+
+
+class FakeClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def work(self, seconds):
+        """A function that takes this long."""
+
+        def fn(*_):
+            self.now += seconds
+
+        return fn
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    fake = FakeClock()
+    monkeypatch.setattr(timing, "clock", fake)
+    return fake

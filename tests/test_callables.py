@@ -1,0 +1,101 @@
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from day37 import MLP, Adder, Counter, EarlyStopping, trace_calls
+
+
+def test_a_counter_keeps_its_count():
+    counter, other = Counter(), Counter()
+    assert [counter(), counter(), counter.count, other.count] == [1, 2, 2, 0]
+
+
+def test_an_adder_prints_its_line_and_adds(capsys):
+    assert Adder()(3, 5) == 8
+    assert capsys.readouterr().out == "唱跳篮球rap\n"
+    assert Adder("hello")("a", "b") == "ab"
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_early_stopping_waits_for_its_patience():
+    stop = EarlyStopping(patience=2, min_delta=0.1)
+    assert [stop(i, loss) for i, loss in enumerate([1.0, 0.8, 0.75, 0.65, 0.6, 0.58])] == [
+        False,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert stop.best == 0.65
+
+
+def kinds(call):
+    return [(depth, c.kind, c.owner.split(" ")[0], c.function) for depth, c in call.walk()]
+
+
+def test_a_call_leads_through_call_to_forward_in_every_layer():
+    tree = trace_calls(MLP(), torch.zeros(5, 4))
+    assert [(d, k, o) for d, k, o, _ in kinds(tree)] == [
+        (0, "__call__", "model"),
+        (1, "forward", "model"),
+        (2, "__call__", "fc1"),
+        (3, "forward", "fc1"),
+        (2, "__call__", "relu"),
+        (3, "forward", "relu"),
+        (2, "__call__", "fc2"),
+        (3, "forward", "fc2"),
+    ]
+    assert tree.shape == (5, 3)
+    assert tree.inside[0].inside[0].shape == (5, 10)
+
+
+class Watcher:
+    def __call__(self, *_):
+        return None
+
+
+def test_hooks_appear_where_they_run():
+    def before(*_):
+        helper()
+
+    def after(*_):
+        return None
+
+    def helper():
+        return None
+
+    model = MLP()
+    model.register_forward_pre_hook(before)
+    model.fc2.register_forward_hook(after)
+    model.fc2.register_forward_hook(Watcher())
+    found = kinds(trace_calls(model, torch.zeros(2, 4)))
+    assert found[1] == (1, "pre-hook", "model", "before")
+    assert found[-2:] == [(3, "hook", "fc2", "after"), (3, "hook", "fc2", "Watcher")]
+    assert not any(function == "helper" for *_, function in found)
+
+
+def test_nested_models_keep_their_names():
+    model = nn.Sequential(MLP(), nn.Softmax(dim=1))
+    owners = [owner for _, kind, owner, _ in kinds(trace_calls(model, torch.zeros(2, 4))) if kind == "__call__"]
+    assert owners == ["model", "0", "0.fc1", "0.relu", "0.fc2", "1"]
+
+
+def test_tracing_registers_nothing_and_puts_the_profile_function_back():
+    model, calls = MLP(), []
+
+    def mine(frame, event, arg):
+        calls.append(event)
+
+    sys.setprofile(mine)
+    try:
+        trace_calls(model, torch.zeros(2, 4))
+        assert sys.getprofile() is mine
+        with pytest.raises(RuntimeError):
+            trace_calls(model, torch.zeros(2, 9))
+        assert sys.getprofile() is mine
+    finally:
+        sys.setprofile(None)
+    assert not model._forward_hooks

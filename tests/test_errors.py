@@ -1,0 +1,158 @@
+"""Every bad argument gets an error that names it, its value and what is allowed."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from day37 import MLP, EarlyStopping, choose_device, compare, load_iris, measure, read_gpu_name, records, trace_calls, train
+from day37.costs import Setting, measure_copies, measure_growth, measure_launch, with_threads
+from day37.overhead import count_operations, measure_floor, measure_phases
+from day37.reads import ReadSweep, fit_cost, sweep_reads
+
+SPLIT = load_iris()
+EPOCHS, EVERY = "epochs must be a whole number, 1 or more", "read_loss_every must be a whole number from 1 to 20"
+
+
+def training(data=SPLIT, **arguments):
+    return lambda: train(MLP(), data, **{"epochs": 20, "progress": False} | arguments)
+
+
+def rows(split, n):
+    return replace(split, x_train=split.x_train[:n], y_train=split.y_train[:n])
+
+
+def nothing():
+    return None
+
+
+LR = "lr must be a finite number above 0"
+TABLE = [
+    (training(epochs=0), ValueError, EPOCHS, "0"),
+    (training(epochs=-1), ValueError, EPOCHS, "-1"),
+    (training(epochs=1.5), TypeError, EPOCHS, "1.5"),
+    (training(epochs="many"), TypeError, EPOCHS, "'many'"),
+    (training(epochs=True), TypeError, EPOCHS, "True"),
+    (training(read_loss_every=0), ValueError, EVERY, "0"),
+    (training(read_loss_every=-1), ValueError, EVERY, "-1"),
+    (training(read_loss_every=21), ValueError, EVERY, "21"),
+    (training(lr=0), ValueError, LR, "0"),
+    (training(lr=-0.1), ValueError, LR, "-0.1"),
+    (training(lr=float("nan")), ValueError, LR, "nan"),
+    (training(lr=float("inf")), ValueError, LR, "inf"),
+    (training(lr="fast"), TypeError, LR, "'fast'"),
+    (training(keep="all"), ValueError, "keep must be one of 'reads', 'device'", "'all'"),
+    (training(keep="device", read_loss_every=2), ValueError, "keep must be 'reads' where read_loss_every", "'device'"),
+    (training(keep="device", on_read=print), ValueError, "keep must be 'reads' where read_loss_every", "'device'"),
+    (lambda: train(print, SPLIT), TypeError, "model must be an nn.Module", "print"),
+    (lambda: train(torch.nn.ReLU(), SPLIT), ValueError, "model must be a module with parameters", "'ReLU'"),
+    (lambda: train(MLP(), SPLIT.to("meta")), ValueError, "data must be on the model's device, cpu", "meta"),
+    (lambda: train(MLP().to("meta"), SPLIT), ValueError, "data must be on the model's device, meta", "x_train on cpu"),
+    (
+        training(replace(SPLIT, y_train=SPLIT.y_train.to("meta"))),
+        ValueError,
+        "data must be on the model's device",
+        "y_train on meta",
+    ),
+    (training(replace(SPLIT, x_train=SPLIT.x_train[:, :3])), ValueError, "x_train must be of shape (rows, 4)", "(120, 3)"),
+    (
+        training(replace(SPLIT, x_train=SPLIT.x_train.double())),
+        TypeError,
+        "x_train must be of the model's dtype",
+        "torch.float64",
+    ),
+    (training(replace(SPLIT, y_train=SPLIT.y_train.float())), TypeError, "y_train must be of dtype torch.int64", "torch.float32"),
+    (training(replace(SPLIT, y_train=SPLIT.y_train + 1)), ValueError, "labels from 0 to 2", "labels 1 to 3"),
+    (training(replace(SPLIT, y_train=SPLIT.y_train - 1)), ValueError, "labels from 0 to 2", "labels -1 to 1"),
+    (training(replace(SPLIT, y_train=SPLIT.y_train[:7])), ValueError, "one label for each row", "(7,)"),
+    (training(rows(SPLIT, 0)), ValueError, "data must be a split with rows", "(0,)"),
+    (lambda: load_iris(test_size=0.0), ValueError, "test_size must be a share", "0.0"),
+    (lambda: load_iris(test_size=1.0), ValueError, "test_size must be a share", "1.0"),
+    (lambda: load_iris(test_size=0.999), ValueError, "test_size must be a share", "0.999"),
+    (lambda: load_iris(test_size="half"), ValueError, "test_size must be a share", "'half'"),
+    (lambda: load_iris(seed=-1), ValueError, "seed must be a whole number, 0 or more", "-1"),
+    (lambda: load_iris("cdua"), ValueError, "device must be one of the devices of this machine", "'cdua'"),
+    (lambda: load_iris("cuda:99"), ValueError, "device must be one of the devices of this machine", "'cuda:99'"),
+    (lambda: SPLIT.to("cuda:99"), ValueError, "device must be one of the devices of this machine", "'cuda:99'"),
+    (lambda: choose_device("gpu"), ValueError, "device must be one of the devices of this machine", "'gpu'"),
+    (lambda: choose_device("cpu:7"), ValueError, "device must be one of the devices of this machine", "'cpu:7'"),
+    (lambda: choose_device(3.5), ValueError, "device must be one of the devices of this machine", "3.5"),
+    (lambda: MLP(hidden=0), ValueError, "hidden must be a whole number, 1 or more", "0"),
+    (lambda: MLP(classes=2.5), TypeError, "classes must be a whole number, 1 or more", "2.5"),
+    (lambda: measure(nothing, repeats=0), ValueError, "repeats must be a whole number, 1 or more", "0"),
+    (lambda: measure(nothing, warmup=-1), ValueError, "warmup must be a whole number, 0 or more", "-1"),
+    (lambda: measure(nothing, device="tpu9"), ValueError, "device must be one of", "'tpu9'"),
+    (lambda: compare(nothing, nothing, repeats=0), ValueError, "repeats must be a whole number, 8 or more", "0"),
+    (lambda: compare(nothing, nothing, names=("a", "a")), ValueError, "names must be two different names", "('a', 'a')"),
+    (lambda: measure_phases(MLP(), SPLIT, steps=0), ValueError, "steps must be a whole number, 1 or more", "0"),
+    (lambda: count_operations(MLP(), rows(SPLIT, 0)), ValueError, "data must be a split with rows", "(0,)"),
+    (lambda: measure_floor(MLP(), SPLIT, size=0), ValueError, "size must be a whole number, 1 or more", "0"),
+    (lambda: measure_copies(sizes=[4, 6]), ValueError, "sizes must be multiples of 4 bytes", "[4, 6]"),
+    (lambda: measure_launch(launches=0), ValueError, "launches must be a whole number, 1 or more", "0"),
+    (lambda: measure_growth({"cpu": Setting()}, [(0, 10)]), ValueError, "rows must be a whole number, 1 or more", "0"),
+    (lambda: with_threads(0, nothing), ValueError, "threads must be a whole number, 1 or more", "0"),
+    (lambda: sweep_reads(MLP, SPLIT, intervals=[0]), ValueError, "intervals must be a whole number from 1 to 1000", "0"),
+    (lambda: sweep_reads(MLP, SPLIT, intervals=[]), ValueError, "intervals must be one or more", "[]"),
+    (lambda: sweep_reads(MLP, SPLIT, repeats=0), ValueError, "repeats must be a whole number, 1 or more", "0"),
+    (lambda: fit_cost(ReadSweep((training()(),), (1,))), ValueError, "two intervals at least", "(1,)"),
+    (lambda: EarlyStopping(patience=0), ValueError, "patience must be a whole number, 1 or more", "0"),
+    (lambda: EarlyStopping(min_delta=-1), ValueError, "min_delta must be 0 or more", "-1"),
+    (lambda: trace_calls(len, SPLIT.x_train), TypeError, "model must be an nn.Module", "len"),
+    (lambda: read_gpu_name("  "), ValueError, "name must be a GPU's name", "'  '"),
+    (lambda: read_gpu_name(4070), TypeError, "name must be a string", "4070"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "allowed", "value"), TABLE, ids=[f"{t[2]} {t[3]}"[:60] for t in TABLE])
+def test_the_error_names_the_argument_what_is_allowed_and_the_value(call, kind, allowed, value):
+    with pytest.raises(kind) as error:
+        call()
+    text = str(error.value)
+    assert allowed in text
+    assert value in text.split("but it is")[1]
+
+
+def published_json():
+    return json.loads(
+        json.dumps(json.loads((records.files("day37") / "recordings" / "published.json").read_text(encoding="utf-8")))
+    )
+
+
+def cut(change):
+    top = published_json()
+    change(top)
+    return json.dumps(top)
+
+
+BROKEN = {
+    "empty": ("", "not JSON"),
+    "truncated": (json.dumps(published_json())[:5000], "not JSON, or not all of it"),
+    "no object": ("[]", "the file must be a JSON object"),
+    "another schema": (cut(lambda t: t.update(schema="other/9")), "schema must be 'day37-recording/1', but it is 'other/9'"),
+    "no schema": (cut(lambda t: t.pop("schema")), "schema must be 'day37-recording/1', but it is None"),
+    "no runs": (cut(lambda t: t.pop("runs")), "runs must be present"),
+    "runs of a wrong type": (cut(lambda t: t.update(runs={})), "runs must be of type list"),
+    "no source": (cut(lambda t: t.pop("source")), "source must be present"),
+    "a text for seconds": (cut(lambda t: t["runs"][1].update(seconds="fast")), "runs[1].seconds must be of type int or float"),
+    "negative seconds": (cut(lambda t: t["runs"][1].update(seconds=-1)), "runs[1].seconds must be a finite number above 0"),
+    "a NaN loss": (
+        cut(lambda t: t["runs"][0]["losses"].__setitem__(3, float("nan"))),
+        "runs[0].losses[3] must be a finite number",
+    ),
+    "a loss missing": (cut(lambda t: t["runs"][2]["losses"].pop()), "runs[2].losses must be as many as epochs_read, 200"),
+    "no device": (cut(lambda t: t["runs"][0].pop("device")), "runs[0].device must be present"),
+    "a run that is a list": (cut(lambda t: t["runs"].__setitem__(0, [])), "runs[0] must be an object"),
+    "a short row": (cut(lambda t: t["tables"]["intervals"]["rows"][1].pop()), "tables.intervals.rows[1] must be a list of 3"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_recording_names_the_file_and_the_field(tmp_path, case):
+    text, message = BROKEN[case]
+    path = tmp_path / "broken.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(str(path))) as error:
+        records.load(path)
+    assert message in str(error.value)

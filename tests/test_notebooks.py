@@ -1,0 +1,227 @@
+"""The lessons: what is stored, how long they are, that they run anywhere, and that cell and library agree."""
+
+import json
+import re
+import statistics
+
+import pytest
+import torch
+
+import day37
+from day37 import callables, load_iris, timing, trace_calls, train
+from day37.overhead import count_flops, split_step
+from day37.reads import fit_cost
+from tests.notebooks import LESSONS, read, run, tags, taught
+from tests.test_reads import made_up
+
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+QUESTIONS = [
+    "# 1. How long does training take on the CPU, and how do we know?",
+    "# 2. What does it take to move training to a GPU, and is it faster?",
+    "# 3. Where does a step's time go?",
+    "# 4. How often may we look at the loss?",
+    "# 5. Why can we write `model(x)`?",
+]
+NAMES = ["01_cpu_baseline", "02_gpu_migration", "03_overhead_analysis", "04_sync_frequency", "05_callable_objects"]
+
+
+def test_the_five_lessons_are_there():
+    assert [path.stem for path in LESSONS] == NAMES
+    assert [read(path).cells[0].source.split("\n")[0] for path in LESSONS] == QUESTIONS
+
+
+@each_lesson
+def test_nothing_is_stored_that_running_leaves_behind(path):
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert all(c["outputs"] == [] and c["execution_count"] is None for c in stored["cells"] if c["cell_type"] == "code")
+    assert all(set(c["metadata"]) <= {"tags"} and "attachments" not in c for c in stored["cells"])
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    assert stored["metadata"] == {"kernelspec": kernel, "language_info": {"name": "python"}}
+    assert (stored["nbformat"], stored["nbformat_minor"]) == (4, 5)
+    ids = [c["id"] for c in stored["cells"]]
+    assert len(set(ids)) == len(ids)
+    used = {tag for cell in stored["cells"] for tag in cell["metadata"].get("tags", [])}
+    assert not used & {"raises-exception", "skip-execution"}
+
+
+@each_lesson
+def test_the_budgets(path):
+    cells = read(path).cells
+    texts = [len(re.findall(r"\w[\w'.`()-]*", c.source)) for c in cells if c.cell_type == "markdown"]
+    lines = [len([line for line in c.source.splitlines() if line.strip()]) for c in cells if c.cell_type == "code"]
+    plots = [i for i, c in enumerate(cells) if c.cell_type == "code" and ("plots.plot_" in c.source or "new_axes" in c.source)]
+    assert 25 <= len(cells) <= 40
+    assert statistics.median(lines) <= 5 and max(lines) <= 25
+    assert statistics.median(texts) <= 45 and max(texts) <= 120
+    assert 800 <= sum(texts) <= 1300
+    assert 3 <= len(plots) <= 5 and plots[0] < 9
+    assert cells[0].cell_type == "markdown" and [c.cell_type for c in cells[1:4]] == ["code"] * 3
+    assert [i for i, c in enumerate(cells) if "parameters" in tags(c)] == [2]
+    assert "## Your guess" in cells[4].source and cells[5].source.startswith("guess_")
+    assert "## Exercises" in cells[-3].source and "## What you have done" in cells[-2].source
+    assert "guess_" in cells[-1].source and cells[-1].source.count("print(") >= 3
+
+
+@each_lesson
+def test_no_measured_figure_is_typed_into_the_text(path):
+    unit = r"(?:s|ms|µs|us|ns|seconds?|milliseconds?|microseconds?|%|per cent|GB/s|GFLOP/s|times)"
+    for cell in read(path).cells[1:]:
+        if cell.cell_type == "markdown":
+            assert not re.findall(rf"\d[\d.,]*\s?{unit}\b", cell.source), cell.id
+
+
+@each_lesson
+def test_each_cell_may_run_twice_in_another_folder_without_network(path, tmp_path):
+    run(path, tmp_path, times=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", LESSONS[1:3], ids=lambda path: path.stem)
+def test_the_branches_for_a_second_device_run(path, tmp_path):
+    # "cpu:0" is not "cpu" by name: the cells take it for an accelerator, and torch computes on it anywhere.
+    done = run(path, tmp_path, device="cpu:0")
+    text = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
+    assert "cpu:0" in text
+
+
+# Every function that a cell teaches, against the library's: tag → (lesson, comparison).
+def compare_data(names):
+    split = load_iris()
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        assert torch.equal(names[name], getattr(split, name))
+
+
+def compare_model(names):
+    torch.manual_seed(3)
+    taught_model = names["MLP"]()
+    torch.manual_seed(3)
+    assert str(taught_model) == str(day37.MLP())
+    torch.manual_seed(3)
+    state = day37.MLP().state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in taught_model.state_dict().items())
+
+
+def compare_train(names):
+    torch.manual_seed(names["SEED"])
+    model = day37.MLP()
+    run = train(model, load_iris(), epochs=names["EPOCHS"], progress=False)
+    assert len(run.losses) == 20_000
+    assert list(run.losses) == names["losses"]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), names["model"].parameters(), strict=True))
+
+
+def compare_measure(names, monkeypatch):
+    ticks = iter(range(10_000))
+    durations = [5, 4, 3, 2, 1, 7]
+
+    def taking(seconds):
+        def fn():
+            for _ in range(seconds):
+                next(ticks)
+
+        return fn
+
+    def series():
+        work = iter(map(taking, durations))
+        return lambda: next(work)()
+
+    monkeypatch.setattr(names["time"], "perf_counter", lambda: next(ticks))
+    by_hand = names["measure_by_hand"](series(), warmup=2, repeats=4)
+    monkeypatch.setattr(timing, "clock", lambda: next(ticks))
+    measured = timing.measure(series(), warmup=2, repeats=4)
+    # The library's watch reads its clock once more, between the end of the block and the synchronisation.
+    assert by_hand == [sample - 1 for sample in measured.samples] == [4, 3, 2, 8]
+
+
+def compare_move(names):
+    split = load_iris(names["DEVICE"])
+    assert torch.equal(names["x_train"], split.x_train)
+    assert names["x_train"].device == split.device == next(names["model"].parameters()).device
+
+
+def compare_phases(names):
+    torch.manual_seed(names["SEED"])
+    model = day37.MLP()
+    phases = split_step(model, load_iris())
+    for _ in range(3):  # as often as the cell has done
+        for phase in phases.values():
+            phase()
+    assert len(names["timed_step"]()) == len(phases)
+    for phase in phases.values():
+        phase()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), names["model"].parameters(), strict=True))
+
+
+def compare_flops(names):
+    assert names["flops"] == count_flops(day37.MLP(), load_iris())
+
+
+def compare_fit(names):
+    sweep = made_up(0.01, 650e-6, 190e-6)
+    sweep = type(sweep)(sweep.runs, sweep.intervals)
+    cost = fit_cost(sweep, resamples=5)
+    assert list(names["fit_by_hand"](sweep.runs)) == pytest.approx([cost.fixed.value, cost.a.value, cost.b.value], rel=1e-6)
+
+
+def compare_keep(names):
+    torch.manual_seed(names["SEED"])
+    run = train(day37.MLP(), load_iris(), epochs=names["EPOCHS"], keep="device", progress=False)
+    assert list(run.losses) == names["kept_losses"]
+
+
+def compare_counter(names):
+    ours, theirs = names["Counter"](), callables.Counter()
+    assert [(ours(), ours.count) for _ in range(3)] == [(theirs(), theirs.count) for _ in range(3)]
+
+
+def compare_adder(names, capsys):
+    answers = [(make()(3, 5), capsys.readouterr().out) for make in (names["Adder"], callables.Adder)]
+    assert answers[0] == answers[1] == (8, "唱跳篮球rap\n")
+
+
+def compare_stopping(names):
+    losses = [1.0, 0.9, 0.905, 0.85, 0.849, 0.848, 0.847, 0.5]
+    for how in ({}, {"patience": 2, "min_delta": 0.01}, {"patience": 1}):
+        ours, theirs = names["EarlyStopping"](**how), callables.EarlyStopping(**how)
+        assert [ours(i, loss) for i, loss in enumerate(losses)] == [theirs(i, loss) for i, loss in enumerate(losses)]
+        assert (ours.best, ours.waited) == (theirs.best, theirs.waited)
+
+
+def compare_trace(names):
+    model, x = day37.MLP(), torch.zeros(2, 4)
+    of = dict(model.named_modules())
+    calls = [call for _, call in trace_calls(model, x).walk()]
+    named = [f"{type(of[call.owner.split(' ')[0].replace('model', '')]).__name__}.{call.kind}" for call in calls]
+    assert names["trace_by_hand"](model, x) == named
+
+
+COMPARISONS = {
+    "taught-data": (0, compare_data),
+    "taught-model": (0, compare_model),
+    "taught-train": (0, compare_train),
+    "taught-measure": (0, compare_measure),
+    "taught-move": (1, compare_move),
+    "taught-phases": (2, compare_phases),
+    "taught-flops": (2, compare_flops),
+    "taught-fit": (3, compare_fit),
+    "taught-keep": (3, compare_keep),
+    "taught-counter": (4, compare_counter),
+    "taught-adder": (4, compare_adder),
+    "taught-stopping": (4, compare_stopping),
+    "taught-trace": (4, compare_trace),
+}
+
+
+def test_every_taught_cell_has_its_comparison():
+    found = {tag for path in LESSONS for cell in read(path).cells for tag in tags(cell) if tag.startswith("taught-")}
+    assert found == set(COMPARISONS)
+
+
+@pytest.mark.parametrize("tag", COMPARISONS)
+def test_the_library_does_what_the_cell_teaches(tag, monkeypatch, capsys):
+    lesson, comparison = COMPARISONS[tag]
+    names = taught(LESSONS[lesson], tag, **({} if tag == "taught-train" else {"EPOCHS": 300}))
+    capsys.readouterr()
+    offered = {"monkeypatch": monkeypatch, "capsys": capsys}
+    wanted = comparison.__code__.co_varnames[1 : comparison.__code__.co_argcount]
+    comparison(names, **{name: offered[name] for name in wanted})

@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from day37 import MLP, load_iris, overhead
+from day37.overhead import PHASES, count_flops, count_operations, measure_floor, measure_phases, record_timeline, split_step
+from day37.training import make_step
+
+
+def weights(model):
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def test_the_five_phases_are_the_step(data):
+    torch.manual_seed(1)
+    whole = MLP()
+    torch.manual_seed(1)
+    parts = MLP()
+    step, phases = make_step(whole, data), split_step(parts, data)
+    assert tuple(phases) == PHASES
+    for _ in range(5):
+        step()
+        for phase in phases.values():
+            phase()
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(parts), strict=True))
+
+
+def test_phases_are_timed_without_the_warm_up(model, data, clock, monkeypatch):
+    seconds = dict(zip(PHASES, (1, 2, 3, 4, 5), strict=True))
+    monkeypatch.setattr(overhead, "split_step", lambda *_: {name: clock.work(s) for name, s in seconds.items()})
+    monkeypatch.setattr(overhead, "make_step", lambda *_: clock.work(16))
+    phases = measure_phases(model, data, steps=4, warmup=2)
+    assert {name: m.samples for name, m in phases.phases.items()} == {name: (s,) * 4 for name, s in seconds.items()}
+    assert phases.total == 15
+    assert phases.whole.samples == (16,) * 4
+    assert "0.94" in repr(phases)
+
+
+def test_measuring_leaves_the_model_as_it_was(model, data):
+    before = weights(model)
+    measure_phases(model, data, steps=2, warmup=0)
+    count_operations(model, data, steps=2)
+    record_timeline(model, data)
+    count_flops(model, data)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(model), strict=True))
+
+
+def test_operations_are_counted_per_step(model, data):
+    one, many = (count_operations(model, data, steps=steps) for steps in (1, 10))
+    assert many.operations["aten::mm"] + many.operations["aten::addmm"] == pytest.approx(5)
+    assert one.operations.keys() == many.operations.keys()
+    assert sum(one.operations.values()) == pytest.approx(sum(many.operations.values()))
+    assert many.kernels == {}
+    assert "no kernel launches" in repr(many)
+
+
+def test_flops_are_those_of_the_five_products(data):
+    assert count_flops(MLP(), data) == 2 * 120 * (40 + 30 + 40 + 30 + 30)
+    assert count_flops(MLP(hidden=20), data) == 2 * 120 * (80 + 60 + 80 + 60 + 60)
+
+
+def test_the_floor_is_flops_over_rate(model, data):
+    floor = measure_floor(model, data, size=64, repeats=3)
+    assert floor.rate == pytest.approx(2 * 64**3 / floor.matmul.median)
+    assert floor.seconds == pytest.approx(40_800 / floor.rate)
+
+
+def test_a_timeline_holds_each_phase_of_each_step(model, data):
+    timeline = record_timeline(model, data, steps=3)
+    assert [span.name for span in timeline.host] == list(PHASES) * 3
+    assert all(a.end <= b.start for a, b in zip(timeline.host, timeline.host[1:], strict=False))
+    assert all(span.start <= span.end <= timeline.length for span in timeline.device)
+    assert 0 < timeline.busy < 1
+    assert timeline.host[0].start == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_a_gpu_launches_kernels():
+    data = load_iris("cuda")
+    counts = count_operations(MLP().to("cuda"), data)
+    assert sum(counts.kernels.values()) > 10
+    timeline = record_timeline(MLP().to("cuda"), data)
+    assert len(timeline.device) > 20
+    assert len(timeline.host) == 10

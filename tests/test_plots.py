@@ -1,0 +1,81 @@
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from day37 import MLP, compare, measure_in_turn, plots, records, train
+from day37.costs import Setting, measure_copies, measure_growth
+from day37.overhead import measure_phases, record_timeline
+from day37.reads import fit_cost, sweep_reads
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def text_of(axes):
+    legend = axes.get_legend()
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *(legend.get_texts() if legend else [])]
+    return " | ".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(label.get_text() for label in labels)])
+
+
+def test_losses_say_live_and_recorded(model, data):
+    run = train(model, data, epochs=20, progress=False)
+    theirs = records.published().runs["cpu-every-epoch"]
+    axes = plots.plot_losses(run, theirs)
+    assert "LIVE" in text_of(axes)
+    assert "RECORDED, Intel Core i7-12800HX" in text_of(axes)
+    live, recorded = axes.get_lines()
+    assert tuple(live.get_ydata()) == run.losses
+    assert tuple(recorded.get_xdata()) == theirs.epochs_read
+    assert live.get_linestyle() != recorded.get_linestyle()
+
+
+def test_recorded_bars_are_hatched(model, data):
+    run = train(model, data, epochs=20, progress=False)
+    axes = plots.plot_seconds([run, records.published().runs["gpu-every-epoch"]])
+    assert [bar.get_hatch() for bar in axes.patches] == [None, "//"]
+    assert axes.patches[1].get_width() == 16.85
+
+
+def test_the_confusion_table_counts():
+    axes = plots.plot_confusion(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 2]), ("a", "b", "c"))
+    assert [t.get_text() for t in axes.texts] == ["1", "1", "0", "0", "1", "0", "0", "0", "1"]
+    assert axes.get_title() == "3 of 4 test rows are right"
+
+
+def test_every_figure_has_axes_units_and_an_origin(model, data):
+    step = measure_in_turn({"a": lambda: None, "b": lambda: None}, repeats=8)
+    sweep = sweep_reads(MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=2)
+    growth = measure_growth({"one": Setting(threads=1), "all": Setting()}, [(12, 10), (24, 10)], repeats=8)
+    figures = [
+        plots.plot_samples(*step.values()),
+        plots.plot_comparisons(compare(lambda: None, lambda: None, repeats=8), title="equal"),
+        plots.plot_phases(measure_phases(model, data, steps=3, warmup=1)),
+        plots.plot_timeline(record_timeline(model, data)),
+        plots.plot_copies(measure_copies(sizes=(4, 400), repeats=2)),
+        plots.plot_growth(growth, title="growth", crossover=growth.crossover("one", "all")),
+        plots.plot_sweep(sweep, fit_cost(sweep, resamples=5)),
+        plots.plot_activations([1, 2], torch.rand(2, 10)),
+    ]
+    for axes in figures:
+        axes.figure.canvas.draw()
+        assert "LIVE" in text_of(axes)
+        assert axes.get_xlabel()
+        assert axes.get_ylabel() or any(t.get_text() for t in axes.get_yticklabels())
+
+
+def test_rows_are_drawn_by_class(data):
+    axes = plots.plot_rows(data.x_train, data.y_train, data.feature_names, data.class_names)
+    assert [len(line.get_xdata()) for line in axes.get_lines()] == data.y_train.bincount().tolist()
+    assert len({line.get_marker() for line in axes.get_lines()}) == 3
+
+
+def test_the_width_can_be_on_the_axis():
+    growth = measure_growth({"all": Setting()}, [(12, 10), (12, 20)], repeats=2)
+    axes = plots.plot_growth(growth, over="width", title="wider")
+    assert list(axes.get_lines()[0].get_xdata()) == [10, 20]

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from day37 import MLP, reads
+from day37.hardware import Origin
+from day37.reads import ReadSweep, count_reads, fit_cost, sweep_reads
+from day37.training import TrainingRun
+
+
+def made_up(fixed, a, b, noise=0.0, repeats=8, seed=0):
+    """A sweep of runs that cost what they are told to, with noise in proportion and some outliers."""
+    draw, runs, intervals = np.random.default_rng(seed), [], []
+    for _ in range(repeats):
+        for every in (1, 10, 100):
+            for epochs in (1000, 2000):
+                n = epochs // every
+                seconds = (fixed + epochs * a + n * b) * (1 + noise * abs(draw.normal()) + (draw.random() < 0.05) * 5 * noise)
+                at = tuple(range(every, epochs + 1, every))
+                runs.append(TrainingRun("run", (0.1,) * n, at, epochs, n, seconds, Origin("cuda:0", "a GPU", "today")))
+                intervals.append(every)
+    return ReadSweep(tuple(runs), tuple(intervals))
+
+
+def test_the_fit_finds_the_costs_without_noise():
+    cost = fit_cost(made_up(0.01, 650e-6, 190e-6), resamples=20)
+    assert [cost.fixed.value, cost.a.value, cost.b.value] == pytest.approx([0.01, 650e-6, 190e-6], rel=1e-6)
+    assert cost.predict(20_000, 20_000) == pytest.approx(0.01 + 20_000 * 840e-6)
+    assert cost.verdict.startswith("a read costs 190 µs")
+
+
+def test_the_intervals_hold_the_truth_in_spite_of_noise_and_outliers():
+    held = 0
+    for seed in range(20):
+        cost = fit_cost(made_up(0.01, 650e-6, 190e-6, noise=0.02, seed=seed), resamples=100)
+        held += cost.b.low <= 190e-6 <= cost.b.high
+        assert cost.b.low < cost.b.value < cost.b.high
+        assert cost.b.value == pytest.approx(190e-6, rel=0.25)
+    assert held >= 17
+
+
+def test_no_cost_of_a_read_is_claimed_where_there_is_none():
+    verdicts = [fit_cost(made_up(0.01, 150e-6, 0, noise=0.03, seed=seed), resamples=100).verdict for seed in range(20)]
+    assert sum(v.startswith("cannot tell") for v in verdicts) >= 17
+
+
+def test_a_sweep_is_shuffled_repeated_and_leaves_out_its_warm_up(data, monkeypatch):
+    seen, real = [], reads.train
+
+    def spy(*arguments, **how):
+        seen.append((how["read_loss_every"], how["epochs"]))
+        return real(*arguments, **how)
+
+    monkeypatch.setattr(reads, "train", spy)
+    sweep = sweep_reads(MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=3)
+    assert len(sweep.runs) == 12 == len(seen) - 1
+    assert sorted(seen[1:]) == sorted([(1, 10), (1, 20), (5, 10), (5, 20)] * 3)
+    assert seen[1:] != sorted(seen[1:])
+    assert [run.reads for run in sweep.runs] == [
+        run.epochs // every for run, every in zip(sweep.runs, sweep.intervals, strict=True)
+    ]
+    assert len(sweep.times(5)) == 6
+    assert "read every" in repr(sweep)
+
+
+@pytest.mark.parametrize(("finished", "kept"), [(5, 4), (1, None)])
+def test_an_interrupted_sweep_keeps_its_finished_runs(data, monkeypatch, finished, kept):
+    calls, real = [], reads.train
+
+    def interrupted(*arguments, **how):
+        calls.append(1)
+        if len(calls) > finished:
+            how["on_read"] = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        return real(*arguments, **how)
+
+    monkeypatch.setattr(reads, "train", interrupted)
+    if kept is None:
+        with pytest.raises(KeyboardInterrupt):
+            sweep_reads(MLP, data, intervals=[1, 2], epochs=[4, 8], repeats=3)
+    else:
+        assert len(sweep_reads(MLP, data, intervals=[1, 2], epochs=[4, 8], repeats=3).runs) == kept
+
+
+def test_reads_are_counted():
+    loss = torch.tensor(0.5)
+    assert count_reads(loss.item) == 1
+    assert count_reads(lambda: bool(loss < 1)) == 1
+    assert count_reads(lambda: float(loss) + float(loss)) == 2
+    assert count_reads(lambda: str(loss)) >= 1
+    assert count_reads(lambda: loss * 2) == 0
