@@ -1,0 +1,105 @@
+"""The set-up: one list of dependencies, what imports what, and what the README promises."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+MODULES = ["arguments", "hardware", "gpu_names", "data", "model", "timing", "training", "overhead"]
+MODULES += ["costs", "reads", "callables", "records", "plots"]
+
+
+def test_environment_yml_has_the_names_and_floors_of_pyproject():
+    project = PYPROJECT["project"]
+    listed = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+    floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in map(Requirement, listed)}
+    floors["python"] = project["requires-python"]
+    *conda, pip, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    assert {r.name: str(r.specifier) for r in map(Requirement, conda)} == floors
+    assert (pip, from_pip) == ("pip", {"pip": ["-e ."]})
+    assert all(re.fullmatch(r">=[\d.]+", floor) for floor in floors.values())
+
+
+BARE = """
+import sys
+import importlib.machinery
+absent, find = {"matplotlib", "ipywidgets", "IPython", "jupyter", "ipykernel", "tqdm", "psutil"}, importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in absent else find(name, *rest)
+try:
+    import matplotlib
+except ImportError:
+    pass
+else:
+    raise SystemExit("this test hides nothing")
+import day37
+from day37 import callables, costs, overhead, reads, records
+assert not {"scipy", "sklearn", "matplotlib", "tqdm"} & set(sys.modules), "import day37 is no longer light"
+data = day37.load_iris()
+run = day37.train(day37.MLP(), data, epochs=50)
+assert run.finished and day37.accuracy(day37.MLP(), data) >= 0
+assert day37.compare(lambda: None, lambda: None, repeats=8).verdict
+assert overhead.count_operations(day37.MLP(), data).operations
+assert reads.fit_cost(reads.sweep_reads(day37.MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=3), resamples=5)
+assert costs.measure_launch(launches=5, repeats=2) and records.published().runs and day37.describe_machine().cores
+"""
+
+
+def test_the_library_works_with_torch_numpy_scipy_and_sklearn_alone():
+    done = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_imports_only_from_those_above_it():
+    assert sorted(p.stem for p in (ROOT / "day37").glob("*.py") if p.stem != "__init__") == sorted(MODULES)
+    for i, name in enumerate(MODULES):
+        tree = ast.parse((ROOT / "day37" / f"{name}.py").read_text(encoding="utf-8"))
+        imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module.startswith("day37")}
+        assert imported <= {f"day37.{above}" for above in MODULES[:i]}, name
+
+
+def test_a_clock_is_read_in_one_file_only():
+    reading = re.compile(r"perf_counter|time\.time\(|monotonic\(|process_time")
+    files = [p.stem for p in (ROOT / "day37").glob("*.py") if reading.search(p.read_text(encoding="utf-8"))]
+    assert files == ["timing"]
+
+
+def test_the_readme_is_short_and_shows_the_tree_in_order():
+    assert len(README.splitlines()) <= 120
+    assert re.findall(r"^  (\w+)\.py", README, re.MULTILINE) == MODULES
+    assert all(f"notebooks/{path.name}" in README for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_make_lists_its_targets():
+    text = subprocess.run(["make", "--no-print-directory"], capture_output=True, text=True, cwd=ROOT).stdout
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^  make (\w+) +\S", text, re.MULTILINE) == targets
+    assert {"lab", "test", "bench"} <= set(targets)
+
+
+@pytest.mark.parametrize("python", ["no-such-python", "old-python"])
+def test_a_missing_python_gets_one_clear_line(tmp_path, python):
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo 'Python 3.9.1' && exit\nexit 1\n")
+    old.chmod(0o755)
+    command = ["make", "lab", f"PYTHON={old if python == 'old-python' else python}", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode != 0
+    assert [line for line in done.stdout.splitlines() if "install Python 3.11 or newer" in line]
+
+
+def test_ci_and_the_workflow_call_make_test():
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["test"]["steps"][-1]["run"].startswith("make test")
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.14"] and len(matrix["os"]) == 3
