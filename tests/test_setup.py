@@ -33,7 +33,8 @@ def test_environment_yml_has_the_names_and_floors_of_pyproject():
 BARE = """
 import sys
 import importlib.machinery
-absent, find = {"matplotlib", "ipywidgets", "IPython", "jupyter", "ipykernel", "tqdm", "psutil"}, importlib.machinery.PathFinder.find_spec
+absent = {"matplotlib", "ipywidgets", "IPython", "jupyter", "ipykernel", "tqdm", "psutil"}
+find = importlib.machinery.PathFinder.find_spec
 importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in absent else find(name, *rest)
 try:
     import matplotlib
