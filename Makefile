@@ -20,7 +20,7 @@ help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
 
 lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesson 1
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(ROOT) $(LAB_ARGS) notebooks/01_cpu_baseline.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
 
 test: lint ## install what is missing, then lint, run the unit tests and all five notebooks
 	$(BIN)/python -m pytest
