@@ -3,6 +3,8 @@ import torch
 
 from day37 import MLP, load_iris, timing
 
+torch.set_num_threads(1)  # threads that wait for each other make a busy machine crawl
+
 
 @pytest.fixture
 def data():

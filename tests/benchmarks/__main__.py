@@ -38,6 +38,7 @@ def with_train(data):
 
 def main() -> int:
     """Print both figures; 1 if either is over its limit."""
+    torch.set_num_threads(1)
     data = load_iris()
     assert hand_written(data) == with_train(data)
     loop = compare(lambda: hand_written(data), lambda: with_train(data), names=("hand-written", "train"), warmup=1, repeats=12)
