@@ -6,30 +6,6 @@ from day37.gpu_names import read_gpu_name
 from day37.hardware import available_devices, choose_device, describe_machine, synchronize
 from day37.model import MLP, count_parameters
 from day37.timing import Stopwatch, compare, judge, measure, measure_in_turn
-from day37.training import TrainingRun, accuracy, predict, train
+from day37.training import TrainingRun, accuracy, train
 
 __version__ = "0.1.0"
-__all__ = [
-    "MLP",
-    "Adder",
-    "Counter",
-    "EarlyStopping",
-    "IrisSplit",
-    "Stopwatch",
-    "TrainingRun",
-    "accuracy",
-    "available_devices",
-    "choose_device",
-    "compare",
-    "count_parameters",
-    "describe_machine",
-    "judge",
-    "load_iris",
-    "measure",
-    "measure_in_turn",
-    "predict",
-    "read_gpu_name",
-    "synchronize",
-    "trace_calls",
-    "train",
-]

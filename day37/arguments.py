@@ -2,6 +2,7 @@
 
 import math
 import operator
+from numbers import Real
 
 
 def require(ok: bool, name: str, value, allowed: str, error: type[Exception] = ValueError) -> None:
@@ -22,12 +23,6 @@ def whole_number(name: str, value, *, least: int = 1, most: int | None = None) -
 def positive_number(name: str, value) -> float:
     """The value as a float above 0; TypeError if it is no number, ValueError if it is 0, negative, NaN or infinite."""
     allowed = "a finite number above 0"
-    require(isinstance(value, int | float) and not isinstance(value, bool), name, value, allowed, TypeError)
+    require(isinstance(value, Real) and not isinstance(value, bool), name, value, allowed, TypeError)
     require(math.isfinite(value) and value > 0, name, value, allowed)
     return float(value)
-
-
-def one_of(name: str, value, allowed: tuple[str, ...]) -> str:
-    """The value itself; ValueError if it is not among `allowed`."""
-    require(value in allowed, name, value, "one of " + ", ".join(map(repr, allowed)))
-    return value

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
+from numbers import Real
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ class EarlyStopping:
 
     def __init__(self, patience: int = 5, min_delta: float = 0.0):
         self.patience = whole_number("patience", patience)
-        require(min_delta >= 0, "min_delta", min_delta, "0 or more")
+        require(isinstance(min_delta, Real) and min_delta >= 0, "min_delta", min_delta, "a number, 0 or more")
         self.min_delta, self.best, self.waited = min_delta, inf, 0
 
     def __call__(self, epoch: int, loss: float) -> bool:

@@ -7,9 +7,9 @@ import torch
 
 from day37.arguments import require, whole_number
 from day37.data import IrisSplit
-from day37.hardware import Origin, choose_device
+from day37.hardware import Origin, choose_device, show_origins
 from day37.model import MLP
-from day37.timing import Measurement, Stopwatch, judge, measure, measure_in_turn, show_seconds
+from day37.timing import Measurement, Stopwatch, judge, measure_in_turn, show_seconds, until_interrupt
 from day37.training import make_step
 
 COPY_SIZES = (4, 40, 400, 4_000, 40_000, 400_000, 4_000_000, 100_000_000)  # bytes
@@ -38,16 +38,21 @@ class CopyCosts:
 
 
 def measure_copies(device="cpu", *, sizes: Sequence[int] = COPY_SIZES, repeats: int = 20) -> CopyCosts:
-    """Copy float32 tensors of these sizes (bytes, multiples of 4) from the host to `device` (or within the host)."""
+    """Copy float32 tensors of these sizes (bytes, multiples of 4) from the host to `device` (or within the host).
+
+    An interrupt keeps the sizes that are done. ValueError for other sizes or an absent device.
+    """
     device = choose_device(device)
-    require(len(sizes) > 0 and all(s >= 4 and s % 4 == 0 for s in sizes), "sizes", sizes, "multiples of 4 bytes")
+    right = all(whole_number("sizes", size, least=4) % 4 == 0 for size in sizes)
+    require(right and len(sizes) > 0, "sizes", sizes, "multiples of 4 bytes")
 
     def copy_of(size: int) -> Callable[[], torch.Tensor]:
         source, target = torch.ones(size // 4), torch.zeros(size // 4, device=device)
         return lambda: target.copy_(source)
 
-    times = tuple(measure(copy_of(size), device=device, repeats=repeats) for size in sizes)
-    return CopyCosts(tuple(sizes), times)
+    each = (measure_in_turn({"copy": copy_of(s)}, device=device, repeats=repeats, partial=False)["copy"] for s in sizes)
+    times = tuple(until_interrupt(each))
+    return CopyCosts(tuple(sizes[: len(times)]), times)
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,16 @@ def measure_launch(device="cpu", *, launches: int = 1000, repeats: int = 20) -> 
     """Add 1 to a tensor of one number, `launches` times in a row: all cost, next to no work."""
     whole_number("launches", launches)
     whole_number("repeats", repeats)
-    x, watches = torch.zeros(1, device=choose_device(device)), []
-    for _ in range(repeats + 1):
+    x = torch.zeros(1, device=choose_device(device))
+
+    def launch_all() -> tuple[float, float]:
         with Stopwatch(x.device) as watch:
             for _ in range(launches):
                 x.add_(1)
-        watches.append((watch.queued / launches, watch.seconds / launches))
-    queued, finished = zip(*watches[1:], strict=True)  # the first is the warm-up
+        return watch.queued / launches, watch.seconds / launches
+
+    launch_all()  # the warm-up
+    queued, finished = zip(*until_interrupt(launch_all() for _ in range(repeats)), strict=True)
     origin = Origin.here(x.device)
     return LaunchCost(launches, Measurement("queued", queued, origin), Measurement("finished", finished, origin))
 
@@ -120,32 +128,37 @@ class Growth:
     def crossover(self, first: str, second: str) -> "Crossover":
         """Where `second` overtakes `first`, by the verdicts. ValueError for fewer than 8 repeats a size."""
         verdicts = self.verdicts(first, second)
-        end = verdicts.index("faster") if "faster" in verdicts else len(verdicts)
-        slower = [i for i, verdict in enumerate(verdicts[:end]) if verdict == "slower"]
-        below = self.sizes[slower[-1]] if slower else None
-        return Crossover(first, second, below, self.sizes[end] if end < len(verdicts) else None)
+        last = max((i for i, verdict in enumerate(verdicts) if verdict == "slower"), default=-1)
+        faster = [i for i, verdict in enumerate(verdicts) if verdict == "faster" and i > last]
+        return Crossover(first, second, self.sizes[last] if last >= 0 else None, self.sizes[faster[0]] if faster else None)
 
     def __repr__(self) -> str:
         lines = ["    rows  width" + "".join(f"{name:>18}" for name in self.times) + "   (µs a step, medians)"]
         for i, (rows, width) in enumerate(self.sizes):
             lines.append(f"{rows:>8,}{width:>7,}" + "".join(f"{t[i].median * 1e6:>18,.0f}" for t in self.times.values()))
-        return "\n".join([*lines, str(next(iter(self.times.values()))[0].origin)])
+        return "\n".join([*lines, show_origins(*(row[0].origin for row in self.times.values()))])
 
 
 def measure_growth(
     settings: Mapping[str, Setting], sizes: Sequence[tuple[int, int]], *, repeats: int = 10, seed: int = 0
 ) -> Growth:
-    """Time one training step of MLP(4, width, 3) on `rows` random rows, for each (rows, width), the settings in turn."""
+    """Time one training step of MLP(4, width, 3) on `rows` random rows, for each (rows, width), the settings in turn.
+
+    Changes torch's generator. An interrupt keeps the sizes that are done. ValueError for rows, width, threads or
+    repeats under 1, an absent device, or no size or setting at all.
+    """
+    require(len(sizes) > 0 and len(settings) > 0, "sizes", sizes, "one or more, with one setting or more")
     for rows, width in sizes:
         whole_number("rows", rows)
         whole_number("width", width)
-    times: dict[str, list[Measurement]] = {name: [] for name in settings}
-    for rows, width in sizes:
+    devices = {name: setting.device for name, setting in settings.items()}
+
+    def at_size(rows: int, width: int) -> dict[str, Measurement]:
         steps = {name: _sized_step(setting, rows, width, seed) for name, setting in settings.items()}
-        devices = {name: setting.device for name, setting in settings.items()}
-        for name, measured in measure_in_turn(steps, device=devices, repeats=repeats, seed=seed).items():
-            times[name].append(measured)
-    return Growth(tuple(sizes), {name: tuple(row) for name, row in times.items()})
+        return measure_in_turn(steps, device=devices, repeats=repeats, seed=seed, partial=False)
+
+    done = until_interrupt(at_size(rows, width) for rows, width in sizes)
+    return Growth(tuple(sizes[: len(done)]), {name: tuple(measured[name] for measured in done) for name in settings})
 
 
 def _sized_step(setting: Setting, rows: int, width: int, seed: int) -> Callable[[], None]:
@@ -153,7 +166,7 @@ def _sized_step(setting: Setting, rows: int, width: int, seed: int) -> Callable[
     x, y = torch.rand(rows, 4, generator=numbers), torch.randint(3, (rows,), generator=numbers)
     data = IrisSplit(x, y, x[:1], y[:1], (), ()).to(setting.device)
     step = make_step(MLP(4, width, 3).to(data.device), data)
-    return with_threads(setting.threads, step) if setting.threads else step
+    return step if setting.threads is None else with_threads(setting.threads, step)
 
 
 def with_threads(threads: int, fn: Callable) -> Callable:

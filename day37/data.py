@@ -51,7 +51,7 @@ def load_iris(device: str | torch.device = "cpu", *, test_size: float = 0.2, see
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
 
-    whole_number("seed", seed, least=0)
+    whole_number("seed", seed, least=0, most=2**32 - 1)
     device = choose_device(device)
     fits = isinstance(test_size, float) and 0 < test_size < 1 and math.ceil(test_size * ROWS) < ROWS
     require(fits, "test_size", test_size, f"a share between 0 and 1 that leaves some of the {ROWS} rows on both sides")

@@ -71,10 +71,18 @@ def cpu_name() -> str:
     if platform.system() == "Darwin":
         return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     if platform.system() == "Windows":
-        return platform.processor() or platform.machine()
+        return _windows_cpu_name()
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1] if found else platform.machine()
+
+
+def _windows_cpu_name() -> str:
+    import winreg
+
+    key = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as processor:
+        return str(winreg.QueryValueEx(processor, "ProcessorNameString")[0]).strip()
 
 
 def _output(*command: str) -> str:
@@ -82,9 +90,10 @@ def _output(*command: str) -> str:
     if not shutil.which(command[0]):
         return ""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return ""
+    return "" if done.returncode else done.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -98,11 +107,17 @@ class Origin:
 
     @classmethod
     def here(cls, device: str | torch.device) -> "Origin":
-        """The origin of what is measured now, on `device` of this machine."""
+        """The origin of what is measured now, on `device` of this machine, spelt as a tensor there spells it."""
+        device = torch.empty(0, device=device).device
         return cls(str(device), device_name(device), datetime.now(UTC).isoformat(timespec="seconds"))
 
     def __str__(self) -> str:
         return f"{'RECORDED' if self.recorded else 'LIVE'}, {self.machine} ({self.device})"
+
+
+def show_origins(*origins: Origin) -> str:
+    """The origins in words, each once."""
+    return "; ".join(dict.fromkeys(map(str, origins)))
 
 
 @dataclass(frozen=True)
@@ -200,15 +215,15 @@ def why_no_accelerator() -> str:
         return "no NVIDIA driver answers, and torch finds no Apple or Intel GPU"
     if torch.version.cuda is None:
         return f"{cards} is fitted, but this torch is built for the CPU only: install a CUDA build"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return f"{cards} is fitted, but the environment variable CUDA_VISIBLE_DEVICES hides it"
     return f"{cards} is fitted, but torch's CUDA {torch.version.cuda} cannot use it: the driver may be too old"
 
 
 def why_kernels_fail(device: str | torch.device) -> str:
-    """Empty if this torch build has code that the NVIDIA GPU can run; else one sentence (newer card, or too old)."""
-    major, minor = torch.cuda.get_device_capability(device)
-    card, built = 10 * major + minor, torch.cuda.get_arch_list()
-    for kind, arch in (name.rstrip("af").split("_") for name in built):
-        same_family = kind == "sm" and int(arch) // 10 == major and int(arch) <= card
-        if same_family or (kind == "compute" and int(arch) <= card):  # "compute" is source that the driver compiles
-            return ""
-    return f"the card is sm_{card}, and this torch build has code for {', '.join(built)} only: install another build"
+    """Empty if a small kernel runs on `device`; else torch's own first line (as where the card is newer than the build)."""
+    try:
+        torch.ones(1, device=device).add_(1).item()
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    return ""

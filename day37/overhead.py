@@ -1,6 +1,7 @@
 """What one step costs beside its arithmetic: its phases, its operations, its timeline, and the floor below it."""
 
 import copy
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import nn
 from day37.arguments import whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin, synchronize
-from day37.timing import Measurement, Stopwatch, measure, show_seconds
+from day37.timing import Measurement, Stopwatch, measure, show_seconds, until_interrupt
 from day37.training import check_fit, make_step
 
 PHASES = ("forward", "loss", "zero_grad", "backward", "optimizer step")
@@ -57,20 +58,28 @@ def measure_phases(model: nn.Module, data: IrisSplit, *, steps: int = 1000, warm
     """Time the five phases of `steps` steps, and `steps` whole steps between them; a copy of `model` is trained.
 
     On an accelerator each phase is synchronised, so that the phases cannot overlap and their sum exceeds the whole.
+    An interrupt keeps the whole steps. ValueError for `steps` under 1, a negative `warmup`, or data that does not fit.
     """
     whole_number("steps", steps)
+    whole_number("warmup", warmup, least=0)
     check_fit(model, data)
     model, device = copy.deepcopy(model), data.device
-    phases, whole = split_step(model, data), make_step(model, data)
-    times: dict[str, list[float]] = {name: [] for name in (*PHASES, "whole step")}
-    for _ in range(warmup + steps):
-        for name, part in (*phases.items(), ("whole step", whole)):
+    parts = {**split_step(model, data), "whole step": make_step(model, data)}
+
+    def time_parts() -> list[float]:
+        times = []
+        for part in parts.values():
             with Stopwatch(device) as watch:
                 part()
-            times[name].append(watch.seconds)
+            times.append(watch.seconds)
+        return times
+
+    for _ in range(warmup):
+        time_parts()
+    samples = zip(*until_interrupt(time_parts() for _ in range(steps)), strict=True)
     origin = Origin.here(device)
-    parts = {name: Measurement(name, tuple(samples[warmup:]), origin) for name, samples in times.items()}
-    return StepPhases(parts, parts.pop("whole step"))
+    timed = {name: Measurement(name, times, origin) for name, times in zip(parts, samples, strict=True)}
+    return StepPhases(timed, timed.pop("whole step"))
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ class OperationCount:
     def __repr__(self) -> str:
         most = sorted(self.operations.items(), key=lambda item: -item[1])[:8]
         lines = [f"{count:6.0f}  {name}" for name, count in most]
-        kernels = f"{sum(self.kernels.values()):.0f} kernel launches" if self.kernels else "no kernel launches"
+        none = "no kernel launches" if self.origin.device == "cpu" else "and the profiler saw no kernels on this device"
+        kernels = f"{sum(self.kernels.values()):.0f} kernel launches" if self.kernels else none
         head = f"{sum(self.operations.values()):.0f} operations a step, {kernels}; {self.origin}. The most frequent:"
         return "\n".join([head, *lines])
 
@@ -97,24 +107,23 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     operations, kernels = {}, {}
     for event in events:
         on_host = event.device_type == torch.autograd.DeviceType.CPU
-        table = operations if on_host and event.name.startswith("aten::") else None if on_host else kernels
-        if table is not None and not event.is_user_annotation:
+        table = operations if on_host else kernels
+        wanted = event.name.startswith("aten::") if on_host else not event.name.startswith(("Memcpy", "Memset"))
+        if wanted and not event.is_user_annotation:
             table[event.name] = table.get(event.name, 0) + 1 / steps
     return OperationCount(operations, kernels, Origin.here(data.device))
 
 
-def profile_events(step: Callable[[], object], device: torch.device, steps: int) -> list:
-    """torch.profiler's events of `steps` calls of `step`, after a few to warm up."""
-    from torch.profiler import ProfilerActivity, profile
+def profile_events(step: Callable[[], object], device: torch.device, steps: int, *, warmup: int = 5) -> list:
+    """torch.profiler's events, on host and device, of `steps` calls of `step`, after `warmup` that are not profiled."""
+    from torch.profiler import profile
 
     if device.type == "cpu":  # else torch 2.13 writes "profiler_start" to stderr; on a GPU its warnings count more
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-    for _ in range(5):
+    for _ in range(warmup):
         step()
-    kinds = {"cuda": ProfilerActivity.CUDA, "xpu": getattr(ProfilerActivity, "XPU", ProfilerActivity.CPU)}
-    activities = {ProfilerActivity.CPU, kinds.get(device.type, ProfilerActivity.CPU)}
     synchronize(device)
-    with profile(activities=activities) as profiler:
+    with profile() as profiler:
         for _ in range(steps):
             step()
         synchronize(device)
@@ -148,16 +157,28 @@ class Timeline:
 
     @property
     def busy(self) -> float:
-        """The share of the length, 0 to 1, in which the device does work. The profiler itself slows the host."""
-        return sum(span.end - span.start for span in self.device) / self.length
+        """The share of the length, 0 to 1, in which the device does work; NaN if the profiler saw nothing of it.
+
+        The profiler itself slows the host.
+        """
+        return sum(span.end - span.start for span in self.device) / self.length if self.device else math.nan
+
+    def finding(self) -> str:
+        """What the timeline says of the device, in words."""
+        if not self.device:
+            return "the profiler saw no work on this device"
+        return f"the device works {self.busy:.0%} of the time (profiled)"
 
     def __repr__(self) -> str:
         counts = f"{len(self.host)} phases on the host, {len(self.device)} pieces of work on the device"
-        return f"{counts} in {show_seconds(self.length)}; the device works {self.busy:.0%} of it; {self.origin}"
+        return f"{counts} in {show_seconds(self.length)}: {self.finding()}; {self.origin}"
 
 
 def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Timeline:
-    """Profile `steps` steps of a copy of `model`, after a warm-up, and lay out when each part ran."""
+    """Profile `steps` steps of a copy of `model`, after a warm-up, and lay out when each part ran.
+
+    ValueError for `steps` under 1 or data that does not fit the model.
+    """
     from torch.profiler import record_function
 
     whole_number("steps", steps)
@@ -217,7 +238,10 @@ def count_flops(model: nn.Module, data: IrisSplit) -> int:
 
 
 def measure_floor(model: nn.Module, data: IrisSplit, *, size: int = 1024, repeats: int = 20) -> ArithmeticFloor:
-    """Count a step's operations and measure the rate of a float32 product of two `size` × `size` matrices beside it."""
+    """Count a step's operations and measure the rate of a float32 product of two `size` × `size` matrices beside it.
+
+    The matrices are drawn from torch's generator. ValueError for a `size` or `repeats` under 1.
+    """
     whole_number("size", size)
     a, b = torch.randn(2, size, size, device=data.device)
     matmul = measure(lambda: a @ b, device=data.device, repeats=repeats)

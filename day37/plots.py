@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
+from cycler import cycler
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from day37.arguments import require
 from day37.costs import CopyCosts, Crossover, Growth
+from day37.hardware import show_origins
 from day37.overhead import PHASES, StepPhases, Timeline
 from day37.reads import CostModel, ReadSweep
-from day37.timing import Comparison, Measurement
+from day37.timing import Comparison, Measurement, show_seconds
 from day37.training import TrainingRun
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; markers and dashes tell the same again.
@@ -22,8 +23,9 @@ DASHES = ("-", "--", ":", "-.")
 
 
 def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
-    """Empty axes with labels, a title and a light grid."""
+    """Empty axes with labels, a title, a light grid, and a colour and dashes of its own for each line."""
     axes = plt.subplots(figsize=size, layout="constrained")[1]
+    axes.set_prop_cycle(cycler(color=COLOURS) + cycler(linestyle=(*DASHES, *DASHES)[:7]))
     axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
@@ -32,12 +34,9 @@ def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)
 
 def plot_losses(*runs: TrainingRun, title: str = "The loss falls as the training goes on") -> Axes:
     """The losses of one run or several over the epochs at which they were read."""
-    require(len(runs) > 0, "runs", runs, "one run or more")
     axes = new_axes("epoch", "cross-entropy loss", title)
-    for i, run in enumerate(runs):
-        dots = "." if len(run.losses) < 50 else None
-        style = {"linestyle": DASHES[i % 4], "color": COLOURS[i % 7], "marker": dots}
-        axes.plot(run.epochs_read, run.losses, label=f"{run.name}: {run.origin}", **style)
+    for run in runs:
+        axes.plot(run.epochs_read, run.losses, label=f"{run.name}: {run.origin}", marker="." if len(run.losses) < 50 else None)
     axes.legend(fontsize="small")
     return axes
 
@@ -46,34 +45,35 @@ def plot_rows(x: Tensor, y: Tensor, feature_names: Sequence[str], class_names: S
     """The rows by their last two features, scaled, a colour and a marker for each class."""
     axes = new_axes(f"{feature_names[-2]}, scaled", f"{feature_names[-1]}, scaled", f"{len(x)} rows, by class")
     for i, name in enumerate(class_names):
-        of_class = x[y == i].cpu()
-        axes.plot(of_class[:, -2], of_class[:, -1], MARKERS[i], color=COLOURS[i], label=name, alpha=0.7)
+        rows = x[y == i].cpu()
+        axes.plot(rows[:, -2].numpy(), rows[:, -1].numpy(), MARKERS[i % 7], linestyle="", label=name, alpha=0.7)
     axes.legend(fontsize="small")
     return axes
 
 
 def plot_confusion(truth: Tensor, predicted: Tensor, class_names: Sequence[str]) -> Axes:
     """How many test rows of each class (down) were given each class (across)."""
-    n = len(class_names)
-    counts = torch.bincount(truth.cpu() * n + predicted.cpu(), minlength=n * n).reshape(n, n).numpy()
-    right = f"{counts.trace()} of {counts.sum()} test rows are right"
-    axes = new_axes("predicted class", "true class", right, size=(4.4, 3.8))
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    right = f"{int((truth == predicted).sum())} of {len(truth)} test rows are right"
+    axes = new_axes("", "", right, size=(4.4, 3.8))
     axes.grid(False)
-    axes.imshow(counts, cmap="Blues", vmax=1.4 * counts.max())
-    for row, column in np.ndindex(n, n):
-        axes.text(column, row, counts[row, column], ha="center", va="center")
-    axes.set(xticks=range(n), yticks=range(n), xticklabels=class_names, yticklabels=class_names)
+    style = {"labels": range(len(class_names)), "display_labels": class_names, "cmap": "Blues", "colorbar": False}
+    ConfusionMatrixDisplay.from_predictions(truth.cpu().numpy(), predicted.cpu().numpy(), ax=axes, **style)
+    axes.set(xlabel="predicted class", ylabel="true class")
     return axes
 
 
 def plot_samples(*measurements: Measurement, title: str = "Every sample, in the order in which it was taken") -> Axes:
     """The raw samples of one measurement or several; a line marks each median, a band the middle half."""
-    axes = new_axes("sample", "time (ms)", f"{title}\n{measurements[0].origin}")
+    axes = new_axes("sample", "time (ms)", f"{title}\n{show_origins(*(m.origin for m in measurements))}")
     for i, m in enumerate(measurements):
-        style = {"color": COLOURS[i], "label": f"{m.name}: median {m.median * 1e3:.3g} ms"}
-        axes.plot(range(1, len(m.samples) + 1), np.multiply(m.samples, 1e3), MARKERS[i], **style)
-        axes.axhline(m.median * 1e3, color=COLOURS[i], linestyle=DASHES[i % 4])
-        axes.axhspan(*np.multiply(m.quartiles, 1e3), color=COLOURS[i], alpha=0.15)
+        label, colour = f"{m.name}: median {show_seconds(m.median)}", COLOURS[i % 7]
+        axes.plot(
+            range(1, len(m.samples) + 1), np.multiply(m.samples, 1e3), MARKERS[i % 7], linestyle="", color=colour, label=label
+        )
+        axes.axhline(m.median * 1e3, color=colour, linestyle=DASHES[i % 4])
+        axes.axhspan(*np.multiply(m.quartiles, 1e3), color=colour, alpha=0.15)
     axes.set_ylim(0, 1.1e3 * max(max(m.samples) for m in measurements))
     axes.legend(fontsize="small", loc="lower right")
     return axes
@@ -81,10 +81,10 @@ def plot_samples(*measurements: Measurement, title: str = "Every sample, in the 
 
 def plot_comparisons(*comparisons: Comparison, title: str) -> Axes:
     """Each comparison's ratio with its interval, beside the line at 1 where the two are equal."""
-    axes = new_axes("time of the second over time of the first", "", f"{title}\n{comparisons[0].first.origin}", size=(7, 2.6))
+    origins = show_origins(*(m.origin for c in comparisons for m in (c.first, c.second)))
+    axes = new_axes("time of the second over time of the first", "", f"{title}\n{origins}", size=(7, 2.6))
     for i, c in enumerate(comparisons):
-        bars = [[c.ratio - c.low], [c.high - c.ratio]]
-        axes.errorbar(c.ratio, i, xerr=bars, fmt=MARKERS[i], color=COLOURS[i], capsize=5)
+        axes.errorbar(c.ratio, i, xerr=[[c.ratio - c.low], [c.high - c.ratio]], fmt=MARKERS[i % 7], capsize=5)
     axes.axvline(1, color="black", linestyle="--")
     names = [f"{c.second.name} / {c.first.name}\n{c.verdict}" for c in comparisons]
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.7, len(names) - 0.3))
@@ -115,66 +115,65 @@ def plot_phases(phases: StepPhases) -> Axes:
         left += m.median * 1e6
     spread = [[(middle - low) * 1e6], [(high - middle) * 1e6]]
     axes.barh("whole step", middle * 1e6, xerr=spread, color="lightgrey", hatch="//", edgecolor="grey")
-    axes.legend(fontsize="small", ncols=len(PHASES), loc="upper center", bbox_to_anchor=(0.5, -0.28))
-    return axes
+    return _legend_below(axes)
 
 
 def plot_timeline(timeline: Timeline) -> Axes:
     """The host's phases above, the device's work below, over the same time."""
-    title = f"The device works {timeline.busy:.0%} of the time (profiled)\n{timeline.origin}"
-    axes = new_axes("µs", "", title, size=(9, 2.8))
+    title = f"{timeline.finding()}\n{timeline.origin}"
+    axes = new_axes("µs", "", title[0].upper() + title[1:], size=(9, 2.8))
     for i, name in enumerate(PHASES):
         spans = [(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.host if s.name == name]
         axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
     axes.broken_barh([(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device], (0.1, 0.8), color="black")
     axes.set(yticks=[0.5, 1.5], yticklabels=["device", "host"])
+    return _legend_below(axes)
+
+
+def _legend_below(axes: Axes) -> Axes:
     axes.legend(fontsize="small", ncols=len(PHASES), loc="upper center", bbox_to_anchor=(0.5, -0.28))
     return axes
 
 
 def plot_copies(*costs: CopyCosts) -> Axes:
     """Copy time over size, both on logarithmic axes: flat (latency), then a slope (bandwidth)."""
-    title = f"A small copy costs its latency, a large one its bytes\n{costs[0].times[0].origin}"
-    axes = new_axes("bytes copied", "time (µs)", title)
+    origins = show_origins(*(cost.times[0].origin for cost in costs))
+    axes = new_axes("bytes copied", "time (µs)", f"A small copy costs its latency, a large one its bytes\n{origins}")
     for i, cost in enumerate(costs):
-        _with_spread(axes, cost.sizes, cost.times, i, f"to {cost.times[0].origin.device}")
-    axes.set(xscale="log", yscale="log")
-    axes.legend(fontsize="small")
+        _with_spread(axes, cost.sizes, cost.times, i, f"from the host to {cost.times[0].origin.device}")
     return axes
 
 
 def plot_growth(growth: Growth, *, over: str = "rows", title: str, crossover: Crossover | None = None) -> Axes:
     """A step's time as `over`, "rows" or "width", grows; where `crossover` says "cannot tell" is shaded."""
     which = ("rows", "width").index(over)
-    origin = next(iter(growth.times.values()))[0].origin
-    axes = new_axes({"rows": "rows in the batch", "width": "hidden width"}[over], "µs a step", f"{title}\n{origin}")
-    for i, (name, times) in enumerate(growth.times.items()):
-        _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
+    origins = show_origins(*(row[0].origin for row in growth.times.values()))
+    axes = new_axes(("rows in the batch", "hidden width")[which], "µs a step", f"{title}\n{origins}")
     if crossover is not None and crossover.faster_at is not None:
         low, high = crossover.slower_at or growth.sizes[0], crossover.faster_at
-        axes.axvspan(low[which], high[which], color="grey", alpha=0.3, label="crossover")
-    axes.set(xscale="log", yscale="log")
-    axes.legend(fontsize="small")
+        axes.axvspan(low[which], high[which], color="grey", alpha=0.3, label="cannot tell")
+    for i, (name, times) in enumerate(growth.times.items()):
+        _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
     return axes
 
 
 def _with_spread(axes: Axes, x: Sequence[float], times: Sequence[Measurement], i: int, label: str) -> None:
-    """Medians in µs with a band for the middle half."""
+    """Medians in µs with a band for the middle half, on logarithmic axes."""
     low, high = np.transpose([m.quartiles for m in times]) * 1e6
-    style = {"marker": MARKERS[i], "linestyle": DASHES[i % 4], "color": COLOURS[i], "label": label}
-    axes.plot(x, [m.median * 1e6 for m in times], **style)
-    axes.fill_between(x, low, high, color=COLOURS[i], alpha=0.2)
+    axes.plot(x, [m.median * 1e6 for m in times], marker=MARKERS[i % 7], label=label)
+    axes.fill_between(x, low, high, color=COLOURS[i % 7], alpha=0.2)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize="small")
 
 
 def plot_sweep(sweep: ReadSweep, model: CostModel) -> Axes:
     """Every run's µs an epoch over its reads an epoch, with the fitted line."""
     axes = new_axes("reads an epoch", "µs an epoch", f"{model.verdict}\n{sweep.origin}")
     reads = np.array([run.reads / run.epochs for run in sweep.runs])
-    axes.plot(reads, [run.step_us for run in sweep.runs], "o", color=COLOURS[0], alpha=0.5, label="one run")
-    epochs = float(np.median([run.epochs for run in sweep.runs]))
-    line = np.geomspace(reads.min(), reads.max(), 50)
+    axes.plot(reads, [run.step_us for run in sweep.runs], "o", linestyle="", alpha=0.5, label="one run")
+    epochs, line = float(np.median([run.epochs for run in sweep.runs])), np.geomspace(reads.min(), reads.max(), 50)
     fitted = [model.predict(epochs, share * epochs) / epochs * 1e6 for share in line]
-    axes.plot(line, fitted, color=COLOURS[1], linestyle="--", label="fitted: fixed + epochs·a + reads·b")
+    axes.plot(line, fitted, label="fitted: fixed + epochs·a + reads·b")
     axes.set_xscale("log")
     axes.legend(fontsize="small")
     return axes
@@ -185,9 +184,6 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
     shape = tuple(activations.shape)
     require(len(shape) == 2 and shape[0] == len(epochs), "activations", shape, f"of shape ({len(epochs)}, units)")
     axes = new_axes("epoch", "mean activation over the rows", "What the hidden layer learned (LIVE)")
-    for unit in range(activations.shape[1]):
-        axes.plot(
-            epochs, activations[:, unit].numpy(), color=COLOURS[unit % 7], linestyle=DASHES[unit // 7 % 4], label=f"unit {unit}"
-        )
+    axes.plot(epochs, activations.numpy(), label=[f"unit {unit}" for unit in range(shape[1])])
     axes.legend(fontsize="x-small", ncols=5)
     return axes

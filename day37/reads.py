@@ -12,7 +12,7 @@ from day37.arguments import require, whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin
 from day37.overhead import profile_events
-from day37.timing import CONFIDENCE, show_seconds
+from day37.timing import CONFIDENCE, show_seconds, until_interrupt
 from day37.training import TrainingRun, train
 
 
@@ -21,7 +21,8 @@ def count_reads(fn: Callable[[], object], device: str | torch.device = "cpu") ->
 
     `.item()`, `float`, `bool`, comparison in an `if`, and printing all come to it; `.cpu()` and `.tolist()` do not.
     """
-    return sum(event.name == "aten::_local_scalar_dense" for event in profile_events(fn, torch.device(device), 1))
+    events = profile_events(fn, torch.device(device), 1, warmup=0)
+    return sum(event.name == "aten::_local_scalar_dense" for event in events)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ class ReadSweep:
     """Runs that differ in how often the loss is read, in the order in which they were made."""
 
     runs: tuple[TrainingRun, ...]
-    intervals: tuple[int, ...]
+
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        """Steps between two reads, for each run."""
+        return tuple(run.epochs_read[0] for run in self.runs)
 
     @property
     def origin(self) -> Origin:
@@ -72,7 +77,7 @@ def sweep_reads(
     """Train a fresh `make_model()` on `data` for every interval and number of epochs, `repeats` times, all shuffled.
 
     The first run is a warm-up and not kept. An interrupt keeps the runs that are done. `make_model` must give a model
-    on the data's device. ValueError for an interval that is not from 1 to the smallest number of epochs.
+    on the data's device. ValueError for an interval that is not from 1 to the smallest number of epochs, or no repeats.
     """
     whole_number("repeats", repeats)
     require(len(intervals) > 0 and len(epochs) > 0, "intervals", intervals, "one or more, with one number of epochs or more")
@@ -80,15 +85,15 @@ def sweep_reads(
         whole_number("intervals", every, most=min(whole_number("epochs", e) for e in epochs))
     plan = [(every, n) for every in intervals for n in epochs] * repeats
     random.Random(seed).shuffle(plan)
-    runs = []
-    for every, n in [plan[0], *plan]:
+
+    def one_run(every: int, n: int) -> TrainingRun:
         run = train(make_model(), data, epochs=n, read_loss_every=every, progress=False, name=f"read every {every:,}")
         if run.stopped == "interrupted":
-            break
-        runs.append((run, every))
-    require(len(runs) > 1, "sweep", len(runs), "more than one finished run, before it is interrupted", KeyboardInterrupt)
-    kept, intervals_kept = zip(*runs[1:], strict=True)
-    return ReadSweep(kept, intervals_kept)
+            raise KeyboardInterrupt
+        return run
+
+    one_run(*plan[0])
+    return ReadSweep(tuple(until_interrupt(one_run(every, n) for every, n in plan)))
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,10 @@ class CostModel:
     @property
     def verdict(self) -> str:
         """What a read costs, or that these runs cannot tell."""
+        if self.b.high < 0:
+            return "cannot tell: the fit makes a read cost less than nothing, so the model does not describe these runs"
         if self.b.low <= 0:
-            most = show_seconds(max(self.b.high, 0.0))
+            most = show_seconds(self.b.high)
             return f"cannot tell: a read costs less than {most}, and nothing more can be said from these runs"
         return f"a read costs {self.b}"
 
@@ -115,32 +122,25 @@ class CostModel:
         return f"T = fixed + epochs·a + reads·b\n  fixed  {self.fixed}\n  a      {self.a}\n  b      {self.b}\n  {self.verdict}"
 
 
-def fit_cost(sweep: ReadSweep, *, resamples: int = 400, seed: int = 0) -> CostModel:
+def fit_cost(sweep: ReadSweep) -> CostModel:
     """Fit the cost model to the raw runs, each divided by its epochs, with a loss that outliers pull little (soft L1).
 
-    The intervals come from fitting again to runs drawn with replacement within each condition (bootstrap: B. Efron,
-    R. Tibshirani, An Introduction to the Bootstrap). ValueError unless there are two intervals and two numbers of
-    epochs at least: with fewer, the three costs cannot be told apart.
+    By scipy.optimize.curve_fit; the intervals come from its covariance and Student's t. ValueError unless there are
+    four runs or more, of two numbers of epochs and two intervals at least: else the three costs cannot be told apart.
     """
-    rows = np.array([(run.epochs, run.reads, run.seconds) for run in sweep.runs], dtype=float)
-    rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(rows)), rows[:, :2]]))
-    require(rank == 3, "sweep", sweep.intervals, "runs of two numbers of epochs and two intervals at least")
-    best, draw = _fit(rows), np.random.default_rng(seed)
-    conditions = [np.flatnonzero((rows[:, :2] == c).all(axis=1)) for c in np.unique(rows[:, :2], axis=0)]
-    again = [_fit(rows[np.concatenate([draw.choice(c, len(c)) for c in conditions])]) for _ in range(resamples)]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(again, [tail, 1 - tail], axis=0)
-    return CostModel(*(Interval(*map(float, each)) for each in zip(best, low, high, strict=True)))
+    from scipy.optimize import curve_fit
+    from scipy.stats import t
 
-
-def _fit(rows: np.ndarray) -> np.ndarray:
-    """(fixed, a, b) for rows of (epochs, reads, seconds)."""
-    from scipy.optimize import least_squares
-
-    epochs, reads, seconds = rows.T
-    design, target = np.column_stack([1 / epochs, np.ones_like(epochs), reads / epochs]), seconds / epochs
-    start = np.linalg.lstsq(design, target, rcond=None)[0]
-    spread = np.median(np.abs(target - design @ start)) or 1e-9
-    scale = np.abs(design).max(axis=0)  # 1/epochs is small: columns of one size make the fit steady
-    fit = least_squares(lambda c: (design / scale @ c - target) / spread, start * scale, loss="soft_l1")
-    return fit.x / scale
+    epochs, reads, seconds = np.array([(run.epochs, run.reads, run.seconds) for run in sweep.runs], dtype=float).T
+    design = np.column_stack([1 / epochs, np.ones_like(epochs), reads / epochs])
+    enough = len(epochs) > 3 and np.linalg.matrix_rank(design * [epochs.max(), 1, 1]) == 3
+    require(enough, "sweep", sweep.intervals, "four runs or more, of two numbers of epochs and two intervals at least")
+    per_epoch, largest = seconds / epochs, np.abs(design).max(axis=0)
+    scaled, target = design / largest, per_epoch / per_epoch.mean()  # numbers near 1 keep the fit steady
+    start, unit = np.linalg.lstsq(scaled, target, rcond=None)[0], per_epoch.mean() / largest
+    spread = np.median(np.abs(target - scaled @ start)) or 1e-9
+    robust = {"method": "trf", "loss": "soft_l1", "f_scale": spread}
+    best, covariance = curve_fit(lambda x, *costs: x @ costs, scaled, target, p0=start, **robust)
+    half = t.ppf((1 + CONFIDENCE) / 2, len(epochs) - 3) * np.sqrt(np.diag(covariance))
+    ends = zip(best * unit, (best - half) * unit, (best + half) * unit, strict=True)
+    return CostModel(*(Interval(*map(float, each)) for each in ends))

@@ -7,7 +7,7 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from day37.arguments import require
+from day37.arguments import positive_number, require, whole_number
 from day37.hardware import Origin
 from day37.training import TrainingRun
 
@@ -51,61 +51,55 @@ def load(path: str | PathLike) -> Recording:
         return _read(json.loads(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON, or not all of it ({error})") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _read(top) -> Recording:
     require(isinstance(top, dict), "the file", type(top).__name__, "a JSON object")
     require(top.get("schema") == SCHEMA, "schema", top.get("schema"), repr(SCHEMA))
-    when = _text(top, "when")
-    runs, notes, tables = {}, {}, {}
+    runs, notes, when = {}, {}, _get(top, "when", str)
     for i, entry in enumerate(_get(top, "runs", list)):
-        where = f"runs[{i}]"
-        require(isinstance(entry, dict), where, entry, "an object")
-        key = _text(entry, "id", where)
-        runs[key], notes[key] = _run(entry, when, where), _text(entry, "note", where)
-    for key, entry in _get(top, "tables", dict).items():
-        tables[key] = _table(entry, f"tables.{key}")
-    machine, workload = _get(top, "machine", dict), _get(top, "workload", dict)
-    return Recording(_text(top, "source"), when, machine, workload, runs, notes, tables)
+        key = _get(entry, "id", str, f"runs[{i}].")
+        require(key not in runs, f"runs[{i}].id", key, "unlike all before it")
+        runs[key], notes[key] = _run(entry, when, f"runs[{i}]."), _get(entry, "note", str, f"runs[{i}].")
+    require(len(runs) > 0, "runs", [], "one run or more")
+    tables = {key: _table(entry, f"tables.{key}.") for key, entry in _get(top, "tables", dict).items()}
+    about = {key: _get(top, key, kind) for key, kind in (("source", str), ("machine", dict), ("workload", dict))}
+    return Recording(**about, when=when, runs=runs, notes=notes, tables=tables)
 
 
 def _run(entry: dict, when: str, where: str) -> TrainingRun:
-    losses, at = _numbers(entry, "losses", where), _numbers(entry, "epochs_read", where)
-    require(len(losses) == len(at), f"{where}.losses", f"{len(losses)} values", f"as many as epochs_read, {len(at)}")
-    epochs, reads, seconds = (_get(entry, key, (int, float), where) for key in ("epochs", "reads", "seconds"))
-    for key, value in (("epochs", epochs), ("seconds", seconds)):
-        require(math.isfinite(value) and value > 0, f"{where}.{key}", value, "a finite number above 0")
-    origin = Origin(_text(entry, "device", where), _text(entry, "machine", where), when, recorded=True)
-    return TrainingRun(_text(entry, "name", where), losses, tuple(map(int, at)), epochs, reads, seconds, origin)
+    name, device, machine = (_get(entry, key, str, where) for key in ("name", "device", "machine"))
+    epochs = whole_number(f"{where}epochs", _get(entry, "epochs", int, where))
+    reads = whole_number(f"{where}reads", _get(entry, "reads", int, where), least=0)
+    seconds = positive_number(f"{where}seconds", _get(entry, "seconds", (int, float), where))
+    losses = _numbers(_get(entry, "losses", list, where), f"{where}losses")
+    at = [whole_number(f"{where}epochs_read[{i}]", e) for i, e in enumerate(_get(entry, "epochs_read", list, where))]
+    require(len(losses) == len(at), f"{where}losses", f"{len(losses)} values", f"as many as epochs_read, {len(at)}")
+    return TrainingRun(name, losses, tuple(at), epochs, reads, seconds, Origin(device, machine, when, recorded=True))
 
 
-def _table(entry, where: str) -> Table:
-    require(isinstance(entry, dict), where, entry, "an object")
-    columns, rows = tuple(_get(entry, "columns", list, where)), _get(entry, "rows", list, where)
+def _table(entry: dict, where: str) -> Table:
+    columns, rows = (_get(entry, key, list, where) for key in ("columns", "rows"))
     for i, row in enumerate(rows):
         right = isinstance(row, list) and len(row) == len(columns)
-        require(right, f"{where}.rows[{i}]", row, f"a list of {len(columns)} numbers")
-    return Table(columns, tuple(map(tuple, rows)), _text(entry, "note", where))
+        require(right, f"{where}rows[{i}]", row, f"a list of {len(columns)} numbers")
+    numbers = tuple(_numbers(row, f"{where}rows[{i}]") for i, row in enumerate(rows))
+    return Table(tuple(columns), numbers, _get(entry, "note", str, where))
 
 
-def _get(entry: dict, key: str, kind, where: str = ""):
-    name = f"{where}.{key}" if where else key
-    require(key in entry, name, None, "present")
-    value, kinds = entry[key], kind if isinstance(kind, tuple) else (kind,)
-    names = " or ".join(k.__name__ for k in kinds)
-    require(isinstance(value, kinds) and not isinstance(value, bool), name, value, f"of type {names}")
-    return value
+def _get(entry, key: str, kind, where: str = ""):
+    require(isinstance(entry, dict), where.rstrip("."), entry, "an object")
+    require(key in entry, where + key, None, "present")
+    names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+    right = isinstance(entry[key], kind) and not isinstance(entry[key], bool)
+    require(right, where + key, entry[key], f"of type {names}")
+    return entry[key]
 
 
-def _text(entry: dict, key: str, where: str = "") -> str:
-    return _get(entry, key, str, where)
-
-
-def _numbers(entry: dict, key: str, where: str) -> tuple[float, ...]:
-    values = _get(entry, key, list, where)
+def _numbers(values: list, where: str) -> tuple[float, ...]:
     for i, value in enumerate(values):
         right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        require(right, f"{where}.{key}[{i}]", value, "a finite number")
+        require(right, f"{where}[{i}]", value, "a finite number")
     return tuple(values)

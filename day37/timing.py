@@ -3,13 +3,14 @@
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from day37.arguments import require, whole_number
-from day37.hardware import Origin, choose_device, synchronize
+from day37.hardware import Origin, choose_device, show_origins, synchronize
 
 clock = time.perf_counter  # monotonic: it never jumps back, as time.time may when the system's clock is corrected
 CONFIDENCE = 0.99  # so that of 100 comparisons of equal things about one, not five, is called a difference
@@ -72,7 +73,7 @@ class Measurement:
     @property
     def warning(self) -> str:
         """Empty, or one line that says how far the samples spread."""
-        noisy = self.iqr > NOISY * self.median
+        noisy = self.iqr > NOISY * self.median > 0
         return f"noisy: the middle half spreads over {self.iqr / self.median:.0%} of the median" if noisy else ""
 
     def __repr__(self) -> str:
@@ -81,11 +82,23 @@ class Measurement:
         return text + (f"\n  {self.warning}" if self.warning else "")
 
 
+def until_interrupt(results: Iterable[Any]) -> list:
+    """All of `results`, or, after an interrupt, those that were there before it; with none the interrupt is raised."""
+    done = []
+    try:
+        for result in results:
+            done.append(result)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return done
+
+
 def measure(fn: Callable, *, device="cpu", setup: Callable | None = None, warmup: int = 3, repeats: int = 20) -> Measurement:
     """The time of `fn()` on `device`: `repeats` samples after `warmup` runs that are not counted.
 
-    With `setup`, each run is `fn(setup())` and the set-up is outside the clock. An interrupt keeps what has been
-    measured so far. ValueError for fewer than 1 repeat or 0 warm-up runs, or an absent device.
+    With `setup`, each run is `fn(setup())` and the set-up is outside the clock. After an interrupt the measurement
+    has fewer samples. ValueError for fewer than 1 repeat or 0 warm-up runs, or an absent device.
     """
     name = getattr(fn, "__name__", "function")
     return measure_in_turn({name: fn}, device=device, setup=setup, warmup=warmup, repeats=repeats)[name]
@@ -99,28 +112,32 @@ def measure_in_turn(
     warmup: int = 3,
     repeats: int = 20,
     seed: int = 0,
+    partial: bool = True,
 ) -> dict[str, Measurement]:
     """A Measurement for each function: in every round all of them run once, in an order drawn anew from `seed`.
 
     What slows the machine down for a while then slows all of them. Arguments as in `measure`; `device` may also be a
-    dict with a device for each name. An interrupt keeps the whole rounds; before the first is done it is raised.
+    dict with a device for each name. After an interrupt the whole rounds are kept if `partial`; else it is raised.
     """
     whole_number("warmup", warmup, least=0)
     whole_number("repeats", repeats)
     require(len(functions) > 0, "functions", functions, "one function or more, by name")
+    for name, fn in functions.items():
+        require(callable(fn), f"functions[{name!r}]", fn, "callable", TypeError)
     devices = {name: choose_device(device[name] if isinstance(device, Mapping) else device) for name in functions}
-    draw, times = random.Random(seed), {name: [] for name in functions}
-    try:
-        for round_ in range(warmup + repeats):
-            for name in draw.sample(list(functions), len(functions)):
-                seconds = _time_once(functions[name], devices[name], setup)
-                if round_ >= warmup:
-                    times[name].append(seconds)
-    except KeyboardInterrupt:
-        if not min(map(len, times.values())):
-            raise
-    rounds = min(map(len, times.values()))
-    return {name: Measurement(name, tuple(t[:rounds]), Origin.here(devices[name])) for name, t in times.items()}
+    rounds = _rounds(functions, devices, setup, warmup + repeats, random.Random(seed))
+    for _ in range(warmup):
+        next(rounds)
+    kept = until_interrupt(rounds) if partial else list(rounds)
+    samples = {name: tuple(one_round[name] for one_round in kept) for name in functions}
+    return {name: Measurement(name, samples[name], Origin.here(devices[name])) for name in functions}
+
+
+def _rounds(functions: Mapping[str, Callable], devices: Mapping, setup, number: int, draw: random.Random) -> Iterator[dict]:
+    """The seconds of each function, round by round."""
+    for _ in range(number):
+        order = draw.sample(list(functions), len(functions))
+        yield {name: _time_once(functions[name], devices[name], setup) for name in order}
 
 
 def _time_once(fn: Callable, device, setup: Callable | None) -> float:
@@ -153,7 +170,7 @@ class Comparison:
         says = words.get(self.verdict, f"{self.second.name} is {self.verdict}")
         return (
             f"{says}: {show_seconds(self.second.median)} against {show_seconds(self.first.median)}, "
-            f"ratio {self.ratio:.3f} ({interval}; {self.first.origin})"
+            f"ratio {self.ratio:.3f} ({interval}; {show_origins(self.first.origin, self.second.origin)})"
         )
 
 
@@ -163,12 +180,14 @@ def judge(first: Measurement, second: Measurement) -> Comparison:
     Sample i of one was taken beside sample i of the other, so each pair gives a ratio. The interval of their median
     comes from the binomial distribution (scipy.stats.quantile_test; W. J. Conover, Practical Nonparametric
     Statistics), which takes the rounds as independent of each other. ValueError unless both have equally many
-    samples, 8 or more: fewer can decide nothing.
+    samples, 8 or more: fewer can decide nothing. ValueError too for a sample of 0 s.
     """
     from scipy.stats import quantile_test
 
     pairs = len(first.samples)
     require(pairs >= 8 and pairs == len(second.samples), "repeats", pairs, "8 or more, the same for both")
+    shortest = min(*first.samples, *second.samples)
+    require(shortest > 0, "the shortest sample", shortest, "above 0 s: too short for this clock, so call it many times a run")
     ratios = np.divide(second.samples, first.samples)
     interval = quantile_test(ratios, q=1, p=0.5).confidence_interval(CONFIDENCE)
     return Comparison(first, second, float(np.median(ratios)), float(interval.low), float(interval.high))
@@ -187,12 +206,14 @@ def compare(
 ) -> Comparison:
     """Run two functions in turn, in shuffled order, and judge the second against the first.
 
-    Arguments and errors as in `measure_in_turn` and `judge`: at least 8 repeats.
+    Arguments and errors as in `measure_in_turn` and `judge`: at least 8 repeats. Interrupted before the eighth round,
+    the comparison holds what was measured and cannot tell.
     """
     whole_number("repeats", repeats, least=8)
-    require(len(set(names)) == 2, "names", names, "two different names")
-    both = measure_in_turn(
-        dict(zip(names, (first, second), strict=True)),
-        device=device, setup=setup, warmup=warmup, repeats=repeats, seed=seed,
-    )  # fmt: skip
-    return judge(*both.values())
+    require(len(names) == len(set(names)) == 2, "names", names, "two different names")
+    functions = dict(zip(names, (first, second), strict=True))
+    both = measure_in_turn(functions, device=device, setup=setup, warmup=warmup, repeats=repeats, seed=seed)
+    a, b = both.values()
+    if len(a.samples) < 8:
+        return Comparison(a, b, b.median / a.median, 0.0, math.inf)
+    return judge(a, b)

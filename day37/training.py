@@ -2,14 +2,14 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 import torch
 from torch import nn
 
-from day37.arguments import one_of, positive_number, require, whole_number
+from day37.arguments import positive_number, require, whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin
 from day37.timing import Stopwatch, show_seconds
@@ -39,8 +39,8 @@ class TrainingRun:
 
     @property
     def step_us(self) -> float:
-        """Microseconds an epoch, reads included."""
-        return self.seconds / self.epochs * 1e6
+        """Microseconds an epoch, reads included; NaN if no epoch was run."""
+        return self.seconds / self.epochs * 1e6 if self.epochs else nan
 
     def __repr__(self) -> str:
         loss = f"last loss {self.losses[-1]:.4f}, " if self.losses else ""
@@ -73,26 +73,40 @@ def train(
     """
     epochs = whole_number("epochs", epochs)
     lr, every = positive_number("lr", lr), whole_number("read_loss_every", read_loss_every, most=epochs)
-    one_of("keep", keep, ("reads", "device"))
-    if keep == "device":
+    require(keep in ("reads", "device"), "keep", keep, "'reads' or 'device'")
+    require(on_read is None or callable(on_read), "on_read", on_read, "callable, or None", TypeError)
+    on_device = keep == "device"
+    if on_device:
         require(every == 1 and on_read is None, "keep", keep, "'reads' where read_loss_every or on_read is given")
     check_fit(model, data)
-    recorder = (_DeviceLosses if keep == "device" else _ReadLosses)(epochs, every, on_read, data.device)
-    step, stopped = make_step(model, data, lr=lr), ""
+    step, losses, done, stopped = make_step(model, data, lr=lr), [], 0, ""
+    kept = torch.empty(epochs if on_device else 0, dtype=data.x_train.dtype, device=data.device)
     with Stopwatch(data.device) as watch:
         try:
             for epoch in _count(epochs, progress):
-                stopped = recorder.add(epoch, step())
-                if stopped:
+                loss = step()
+                if on_device:
+                    kept[epoch - 1] = loss.detach()  # no waiting: this stays on the device
+                done = epoch
+                if on_device or epoch % every:
+                    continue
+                value = loss.item()  # synchronisation point: the host waits for all that is queued
+                losses.append(value)
+                if not isfinite(value):
+                    break
+                if on_read is not None and on_read(epoch, value) is True:
+                    stopped = f"on_read returned True at epoch {epoch:,}"
                     break
         except KeyboardInterrupt:
             stopped = "interrupted"
-        losses = recorder.finish()
-    stopped = stopped or _not_finite(losses)
-    if stopped.startswith("the loss"):
+        losses = kept[:done].tolist() if on_device else losses  # synchronisation point where they are on the device
+    at = tuple(range(every, done + 1, every))[: len(losses)]
+    bad = next(((epoch, value) for epoch, value in zip(at, losses, strict=True) if not isfinite(value)), None)
+    if bad is not None:
+        stopped = f"the loss is {bad[1]} at epoch {bad[0]:,}, so training has failed: try a smaller lr"
         warnings.warn(stopped, RuntimeWarning, stacklevel=2)
-    at = recorder.epochs_read[: len(losses)]
-    return TrainingRun(name, losses, at, recorder.epochs, recorder.reads, watch.seconds, Origin.here(data.device), stopped)
+    reads = 1 if on_device else len(losses)
+    return TrainingRun(name, tuple(losses), at, done, reads, watch.seconds, Origin.here(data.device), stopped)
 
 
 def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callable[[], torch.Tensor]:
@@ -115,65 +129,6 @@ def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callabl
     return step
 
 
-class _ReadLosses:
-    """Brings a loss to the host every so many epochs."""
-
-    def __init__(self, epochs: int, every: int, on_read, device):
-        self.every, self.on_read = every, on_read
-        self.epochs, self.losses = 0, []
-
-    def add(self, epoch: int, loss: torch.Tensor) -> str:
-        self.epochs = epoch
-        if epoch % self.every:
-            return ""
-        value = loss.item()  # synchronisation point: the host waits for all that is queued
-        self.losses.append(value)
-        if not isfinite(value):
-            return _not_finite([value], epoch)
-        if self.on_read is not None and self.on_read(epoch, value):
-            return f"on_read returned True at epoch {epoch:,}"
-        return ""
-
-    def finish(self) -> tuple[float, ...]:
-        return tuple(self.losses)
-
-    @property
-    def epochs_read(self) -> tuple[int, ...]:
-        return tuple(range(self.every, self.epochs + 1, self.every))
-
-    @property
-    def reads(self) -> int:
-        return len(self.losses)
-
-
-class _DeviceLosses:
-    """Keeps every loss in a tensor on the device; one read at the end."""
-
-    reads = 1
-
-    def __init__(self, epochs: int, every: int, on_read, device):
-        self.epochs, self.losses = 0, torch.empty(epochs, device=device)
-
-    def add(self, epoch: int, loss: torch.Tensor) -> str:
-        self.losses[epoch - 1] = loss.detach()
-        self.epochs = epoch
-        return ""
-
-    def finish(self) -> tuple[float, ...]:
-        return tuple(self.losses[: self.epochs].tolist())  # synchronisation point: the only one
-
-    @property
-    def epochs_read(self) -> tuple[int, ...]:
-        return tuple(range(1, self.epochs + 1))
-
-
-def _not_finite(losses: Iterable[float], first_epoch: int = 1) -> str:
-    bad = next(((i, v) for i, v in enumerate(losses) if not isfinite(v)), None)
-    if bad is None:
-        return ""
-    return f"the loss is {bad[1]} at epoch {first_epoch + bad[0]:,}, so training has failed: try a smaller lr"
-
-
 def _count(epochs: int, progress: bool) -> Iterator[int]:
     """1, 2, … epochs, behind a progress bar that redraws twice a second and knows nothing of the device."""
     numbers = range(1, epochs + 1)
@@ -187,18 +142,20 @@ def _count(epochs: int, progress: bool) -> Iterator[int]:
 
 
 def check_fit(model: nn.Module, data: IrisSplit) -> None:
-    """ValueError or TypeError unless `data` can train `model`: rows, width, dtypes, labels and one device for both.
+    """ValueError or TypeError unless `data` can train `model`: rows, width, dtypes, labels, one device for both.
 
     The width and the number of classes are read from the model's first and last linear layer.
     """
     require(isinstance(model, nn.Module), "model", model, "an nn.Module", TypeError)
-    parameters, x, y = list(model.parameters()), data.x_train, data.y_train
+    require(isinstance(data, IrisSplit), "data", type(data).__name__, "an IrisSplit", TypeError)
+    parameters, x, y = [p for p in model.parameters() if p.requires_grad], data.x_train, data.y_train
     require(len(parameters) > 0, "model", type(model).__name__, "a module with parameters to train")
     rows = x.shape[0]
     require(rows > 0 and y.shape == (rows,), "data", tuple(y.shape), "a split with rows, and one label for each row")
     device, dtype = parameters[0].device, parameters[0].dtype
     where = f"x_train on {x.device}, y_train on {y.device}"
     require(x.device == y.device == device, "data", where, f"on the model's device, {device}")
+    require(x.device.type != "meta", "data", f"on {x.device}", "on a device that computes")
     require(x.dtype == dtype, "data.x_train", x.dtype, f"of the model's dtype, {dtype}", TypeError)
     require(y.dtype == torch.int64, "data.y_train", y.dtype, "of dtype torch.int64", TypeError)
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
@@ -210,11 +167,6 @@ def check_fit(model: nn.Module, data: IrisSplit) -> None:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The class with the highest score for each row: (rows, features) → (rows,) int64."""
-    return model(x).argmax(dim=1)
-
-
 def accuracy(model: nn.Module, data: IrisSplit) -> float:
-    """The share, 0 to 1, of the test rows whose class the model finds."""
-    return (predict(model, data.x_test) == data.y_test).float().mean().item()  # synchronisation point
+    """The share, 0 to 1, of the test rows to which the model gives its highest score in the right class."""
+    return (model(data.x_test).argmax(dim=1) == data.y_test).float().mean().item()  # synchronisation point

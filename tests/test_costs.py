@@ -40,6 +40,9 @@ def test_growth_times_each_setting_at_each_size():
         ((2, 2, 4), (1, 1, 3), None, (1, 10)),
         ((1, 1, 1), (2, 2, 2), (3, 10), None),
         ((1, 2, 4), (1, 2, 4), None, None),
+        ((2, 1, 1), (1, 2, 2), (3, 10), None),
+        ((2, 1, 4), (1, 2, 3), (2, 10), (3, 10)),
+        ((2, 2, 4), (2, 1, 4), None, (2, 10)),
     ],
 )
 def test_the_crossover_lies_between_surely_slower_and_surely_faster(first, second, slower_at, faster_at):
@@ -59,6 +62,25 @@ def test_threads_are_set_back_even_after_an_error():
     with pytest.raises(RuntimeError):
         with_threads(1, fail)()
     assert torch.get_num_threads() == before
+
+
+def test_an_interrupt_keeps_the_sizes_that_are_done(monkeypatch):
+    real, sizes = costs._sized_step, []
+
+    def stop_in_the_third(setting, rows, width, seed):
+        sizes.append(rows)
+        step = real(setting, rows, width, seed)
+
+        def interrupted():
+            raise KeyboardInterrupt
+
+        return interrupted if rows == 3 else step
+
+    monkeypatch.setattr(costs, "_sized_step", stop_in_the_third)
+    growth = measure_growth({"cpu": Setting()}, [(1, 10), (2, 10), (3, 10), (4, 10)], repeats=8)
+    assert growth.sizes == ((1, 10), (2, 10))
+    assert [len(m.samples) for m in growth.times["cpu"]] == [8, 8]
+    assert sizes == [1, 2, 3]
 
 
 def test_each_setting_is_synchronised_on_its_own_device(monkeypatch):

@@ -44,16 +44,17 @@ def test_an_absent_second_gpu_is_named_with_what_is_there(two_gpus):
 
 def test_a_compiled_in_accelerator_that_is_absent_is_not_offered(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda *_: torch.device("cuda"))
     assert not any(d.startswith("cuda") for d in hardware.available_devices())
 
 
-@pytest.mark.parametrize(("device", "module", "arguments"), [("cuda:1", "cuda", 1), ("mps", "mps", 0), ("xpu:0", "xpu", 1)])
-def test_synchronize_waits_for_the_device_that_is_named(monkeypatch, device, module, arguments):
+@pytest.mark.parametrize(("device", "waits_for"), [("cuda:1", ["cuda:1"]), ("mps", []), ("xpu:0", ["xpu:0"])])
+def test_synchronize_waits_for_the_device_that_is_named(monkeypatch, device, waits_for):
     waited = []
-    monkeypatch.setattr(getattr(torch, module), "synchronize", lambda *a: waited.append(a))
+    module = getattr(torch, device.split(":")[0])
+    monkeypatch.setattr(module, "synchronize", lambda *a: waited.append(list(map(str, a))))
     synchronize(device)
-    assert [len(a) for a in waited] == [arguments]
+    assert waited == [waits_for]
     synchronize("cpu")
     assert len(waited) == 1
 
@@ -75,6 +76,7 @@ def test_the_card_needs_no_psutil(monkeypatch):
 
 def test_why_there_is_no_accelerator(monkeypatch):
     monkeypatch.setattr(hardware, "_output", lambda *_: "RTX 4070")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.version, "cuda", None)
     assert "CPU only" in hardware.why_no_accelerator()
     monkeypatch.setattr(torch.version, "cuda", "13.0")
@@ -83,20 +85,27 @@ def test_why_there_is_no_accelerator(monkeypatch):
     assert "no NVIDIA driver" in hardware.why_no_accelerator()
 
 
-@pytest.mark.parametrize(
-    ("card", "built", "runs"),
-    [
-        ((8, 9), ["sm_80", "sm_90"], True),
-        ((12, 0), ["sm_80", "sm_90"], False),
-        ((12, 0), ["sm_80", "compute_90"], True),
-        ((7, 0), ["sm_75", "sm_90a"], False),
-        ((9, 0), ["sm_90a"], True),
-    ],
-)
-def test_whether_the_build_has_code_for_the_card(monkeypatch, card, built, runs):
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: card)
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
-    assert (hardware.why_kernels_fail("cuda:0") == "") is runs
+def test_a_variable_that_hides_the_card_is_named(monkeypatch):
+    monkeypatch.setattr(hardware, "_output", lambda *_: "RTX 4070")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES hides it" in hardware.why_no_accelerator()
+
+
+def test_a_command_that_fails_has_said_nothing():
+    assert hardware._output("python3", "-c", "print('failed'); raise SystemExit(9)") == ""
+    assert hardware._output("python3", "-c", "print(' fine ')") == "fine"
+    assert hardware._output("no-such-command") == ""
+
+
+def test_a_kernel_that_fails_gives_its_reason(monkeypatch):
+    assert hardware.why_kernels_fail("cpu") == ""
+
+    def fail(*_, **__):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore lines")
+
+    monkeypatch.setattr(torch, "ones", fail)
+    assert hardware.why_kernels_fail("cuda:0") == "CUDA error: no kernel image is available for execution on the device"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_no_measured_figure_is_typed_into_the_text(path):
     unit = r"(?:s|ms|µs|us|ns|seconds?|milliseconds?|microseconds?|%|per cent|GB/s|GFLOP/s|times)"
     for cell in read(path).cells[1:]:
         if cell.cell_type == "markdown":
-            assert not re.findall(rf"\d[\d.,]*\s?{unit}\b", cell.source), cell.id
+            assert not re.findall(rf"\d[\d.,]*\s?{unit}(?!\w)", cell.source), cell.id
 
 
 @each_lesson
@@ -76,12 +76,15 @@ def test_each_cell_may_run_twice_in_another_folder_without_network(path, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+BRANCH = {"02_gpu_migration": "LIVE: ", "03_overhead_analysis": "cpu:0"}
+
+
 @pytest.mark.parametrize("path", LESSONS[1:3], ids=lambda path: path.stem)
 def test_the_branches_for_a_second_device_run(path, tmp_path):
     # "cpu:0" is not "cpu" by name: the cells take it for an accelerator, and torch computes on it anywhere.
     done = run(path, tmp_path, device="cpu:0")
     text = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
-    assert "cpu:0" in text
+    assert BRANCH[path.stem] in text
 
 
 # Every function that a cell teaches, against the library's: tag → (lesson, comparison).
@@ -158,8 +161,7 @@ def compare_flops(names):
 
 def compare_fit(names):
     sweep = made_up(0.01, 650e-6, 190e-6)
-    sweep = type(sweep)(sweep.runs, sweep.intervals)
-    cost = fit_cost(sweep, resamples=5)
+    cost = fit_cost(sweep)
     assert list(names["fit_by_hand"](sweep.runs)) == pytest.approx([cost.fixed.value, cost.a.value, cost.b.value], rel=1e-6)
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from day37 import MLP, load_iris, overhead
+from day37.hardware import Origin
 from day37.overhead import PHASES, count_flops, count_operations, measure_floor, measure_phases, record_timeline, split_step
 from day37.training import make_step
 
@@ -58,10 +59,13 @@ def test_flops_are_those_of_the_five_products(data):
     assert count_flops(MLP(hidden=20), data) == 2 * 120 * (80 + 60 + 80 + 60 + 60)
 
 
-def test_the_floor_is_flops_over_rate(model, data):
+def test_the_floor_is_flops_over_rate(model, data, monkeypatch):
+    ticks = iter(range(0, 1000, 2))  # 2 s from each reading to the next; a stopwatch reads its clock three times
+    monkeypatch.setattr("day37.timing.clock", lambda: next(ticks))
     floor = measure_floor(model, data, size=64, repeats=3)
-    assert floor.rate == pytest.approx(2 * 64**3 / floor.matmul.median)
-    assert floor.seconds == pytest.approx(40_800 / floor.rate)
+    assert floor.matmul.samples == (4, 4, 4)
+    assert floor.rate == 2 * 64**3 / 4
+    assert floor.seconds == pytest.approx(40_800 * 4 / (2 * 64**3))
 
 
 def test_a_timeline_holds_each_phase_of_each_step(model, data):
@@ -71,6 +75,37 @@ def test_a_timeline_holds_each_phase_of_each_step(model, data):
     assert all(span.start <= span.end <= timeline.length for span in timeline.device)
     assert 0 < timeline.busy < 1
     assert timeline.host[0].start == 0
+
+
+def test_copies_are_no_launches_and_a_blind_profiler_says_so(model, data, monkeypatch):
+    class Event:
+        is_user_annotation, device_type = False, torch.autograd.DeviceType.CUDA
+
+        def __init__(self, name):
+            self.name = name
+
+    events = [Event("Memcpy HtoD"), Event("Memset"), Event("gemm"), Event("gemm")]
+    monkeypatch.setattr(overhead, "profile_events", lambda *_: events)
+    assert count_operations(model, data, steps=2).kernels == {"gemm": 1.0}
+    blind = overhead.OperationCount({}, {}, Origin("mps", "a GPU", "today"))
+    assert "saw no kernels" in repr(blind)
+    timeline = overhead.Timeline((overhead.Span("forward", 0.0, 1.0),), (), blind.origin)
+    assert "saw no work" in repr(timeline)
+
+
+def test_an_interrupt_keeps_the_whole_steps(model, data, clock, monkeypatch):
+    calls = []
+
+    def stop_in_the_fourth():
+        calls.append(1)
+        clock.now += 1
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(overhead, "make_step", lambda *_: stop_in_the_fourth)
+    phases = measure_phases(model, data, steps=9, warmup=1)
+    assert phases.whole.samples == (1, 1)
+    assert {len(m.samples) for m in phases.phases.values()} == {2}
 
 
 @pytest.mark.gpu

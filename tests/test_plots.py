@@ -49,17 +49,18 @@ def test_the_confusion_table_counts():
 
 
 def test_every_figure_has_axes_units_and_an_origin(model, data):
-    step = measure_in_turn({"a": lambda: None, "b": lambda: None}, repeats=8)
+    ways = {"a": lambda: sum(range(100)), "b": lambda: sum(range(200))}
+    step = measure_in_turn(ways, repeats=8)
     sweep = sweep_reads(MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=2)
     growth = measure_growth({"one": Setting(threads=1), "all": Setting()}, [(12, 10), (24, 10)], repeats=8)
     figures = [
         plots.plot_samples(*step.values()),
-        plots.plot_comparisons(compare(lambda: None, lambda: None, repeats=8), title="equal"),
+        plots.plot_comparisons(compare(*ways.values(), repeats=8), title="equal"),
         plots.plot_phases(measure_phases(model, data, steps=3, warmup=1)),
         plots.plot_timeline(record_timeline(model, data)),
         plots.plot_copies(measure_copies(sizes=(4, 400), repeats=2)),
         plots.plot_growth(growth, title="growth", crossover=growth.crossover("one", "all")),
-        plots.plot_sweep(sweep, fit_cost(sweep, resamples=5)),
+        plots.plot_sweep(sweep, fit_cost(sweep)),
         plots.plot_activations([1, 2], torch.rand(2, 10)),
     ]
     for axes in figures:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from day37 import MLP, accuracy, load_iris, predict, train
+from day37 import MLP, accuracy, load_iris, train
 from day37.training import make_step
 
 
@@ -28,9 +28,47 @@ def test_reading_less_often_changes_no_loss(data):
     assert losses(keep="device") == every
 
 
-def test_keep_on_device_reads_once(model, data):
-    run = train(model, data, epochs=9, keep="device", progress=False)
-    assert (run.reads, run.epochs_read) == (1, tuple(range(1, 10)))
+@pytest.fixture
+def reads(monkeypatch):
+    """The name of every call that brings numbers to the host, in order."""
+    seen = []
+    for name in ("item", "tolist", "cpu", "numpy", "__float__", "__bool__"):
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda self, *a, name=name, real=real: seen.append(name) or real(self, *a))
+    return seen
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_only_the_reads_that_are_counted_happen(data, reads, progress):
+    torch.manual_seed(1)
+    run = train(MLP(), data, epochs=40, read_loss_every=10, progress=progress)
+    assert reads == ["item"] * 4
+    assert run.reads == 4
+    reads.clear()
+    run = train(MLP(), data, epochs=40, keep="device", progress=progress)
+    assert reads == ["tolist"]
+    assert (run.reads, run.epochs_read) == (1, tuple(range(1, 41)))
+
+
+def test_an_interrupt_in_the_first_step_gives_an_empty_run(model, data):
+    def press_stop(*_):
+        raise KeyboardInterrupt
+
+    model.register_forward_hook(press_stop)
+    for keep in ("reads", "device"):
+        run = train(model, data, epochs=5, keep=keep, progress=False)
+        assert (run.epochs, run.losses, run.stopped) == (0, (), "interrupted")
+        assert "interrupted" in repr(run)
+
+
+def test_double_precision_losses_stay_as_they_are(data):
+    doubles = replace(data, x_train=data.x_train.double())
+
+    def losses(keep):
+        torch.manual_seed(1)
+        return train(MLP().double(), doubles, epochs=20, keep=keep, progress=False).losses
+
+    assert losses("reads") == losses("device")
 
 
 def test_it_trains_in_place_and_reseeds_nothing(model, data):
@@ -76,6 +114,7 @@ def test_on_read_may_stop_early(model, data):
         seen.append((epoch, loss))
         return epoch == 30
 
+    assert train(model, data, epochs=3, on_read=lambda *_: "some text", progress=False).finished  # only True stops
     run = train(model, data, epochs=100, read_loss_every=10, on_read=on_read, progress=False)
     assert [epoch for epoch, _ in seen] == [10, 20, 30]
     assert tuple(loss for _, loss in seen) == run.losses
@@ -110,7 +149,7 @@ def test_any_module_of_the_right_shape_can_be_trained(data):
 
 def test_accuracy_is_of_the_test_rows(data):
     model = MLP()
-    right = predict(model, data.x_test)
+    right = model(data.x_test).argmax(dim=1)
     assert accuracy(model, replace(data, y_test=right)) == 1.0
     assert accuracy(model, replace(data, y_test=(right + 1) % 3)) == 0.0
 
@@ -159,9 +198,10 @@ def test_twenty_seeds_learn(data):
     assert right.min() >= 0.93
 
 
-def test_a_step_returns_its_loss_and_waits_for_nothing(model, data):
+def test_a_step_returns_its_loss_and_waits_for_nothing(model, data, reads):
     step = make_step(model, data)
     first, second = step(), step()
+    assert reads == []
     assert first.shape == ()
     assert second < first
 
