@@ -84,29 +84,34 @@ def train(
     with Stopwatch(data.device) as watch:
         try:
             for epoch in _count(epochs, progress):
-                loss = step()
                 if on_device:
-                    kept[epoch - 1] = loss.detach()  # no waiting: this stays on the device
+                    kept[epoch - 1] = step().detach()  # no waiting: this stays on the device
+                elif epoch % every:
+                    step()
+                else:
+                    losses.append(step().item())  # synchronisation point: the host waits for all that is queued
+                    stopped = _reason_to_stop(epoch, losses[-1], on_read)
                 done = epoch
-                if on_device or epoch % every:
-                    continue
-                value = loss.item()  # synchronisation point: the host waits for all that is queued
-                losses.append(value)
-                if not isfinite(value):
-                    break
-                if on_read is not None and on_read(epoch, value) is True:
-                    stopped = f"on_read returned True at epoch {epoch:,}"
+                if stopped:
                     break
         except KeyboardInterrupt:
             stopped = "interrupted"
         losses = kept[:done].tolist() if on_device else losses  # synchronisation point where they are on the device
-    at = tuple(range(every, done + 1, every))[: len(losses)]
-    bad = next(((epoch, value) for epoch, value in zip(at, losses, strict=True) if not isfinite(value)), None)
-    if bad is not None:
-        stopped = f"the loss is {bad[1]} at epoch {bad[0]:,}, so training has failed: try a smaller lr"
-        warnings.warn(stopped, RuntimeWarning, stacklevel=2)
-    reads = 1 if on_device else len(losses)
-    return TrainingRun(name, tuple(losses), at, done, reads, watch.seconds, Origin.here(data.device), stopped)
+    at = tuple(range(every, every * len(losses) + 1, every))
+    failed = next((_reason_to_stop(*read) for read in zip(at, losses, strict=True) if not isfinite(read[1])), "")
+    if failed:
+        warnings.warn(failed, RuntimeWarning, stacklevel=2)
+    reads, origin = 1 if on_device else len(losses), Origin.here(data.device)
+    return TrainingRun(name, tuple(losses), at, max(done, *at[-1:], 0), reads, watch.seconds, origin, failed or stopped)
+
+
+def _reason_to_stop(epoch: int, loss: float, on_read: Callable[[int, float], object] | None = None) -> str:
+    """Empty, or why the training ends at this read."""
+    if not isfinite(loss):
+        return f"the loss is {loss} at epoch {epoch:,}, so training has failed: try a smaller lr"
+    if on_read is not None and on_read(epoch, loss) is True:
+        return f"on_read returned True at epoch {epoch:,}"
+    return ""
 
 
 def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callable[[], torch.Tensor]:
