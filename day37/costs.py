@@ -34,7 +34,7 @@ class CopyCosts:
 
     def __repr__(self) -> str:
         ends = f"{show_seconds(self.latency)} for {self.sizes[0]:,} bytes, {self.bandwidth / 1e9:.1f} GB/s at {self.sizes[-1]:,}"
-        return f"copies: {ends}; {self.times[0].origin}"
+        return f"copies: {ends}\n  {self.times[0].origin}"
 
 
 def measure_copies(device="cpu", *, sizes: Sequence[int] = COPY_SIZES, repeats: int = 20) -> CopyCosts:
@@ -65,7 +65,7 @@ class LaunchCost:
 
     def __repr__(self) -> str:
         queued, finished = show_seconds(self.queued.median), show_seconds(self.finished.median)
-        return f"{self.launches:,} launches: queued in {queued} each, finished in {finished} each; {self.queued.origin}"
+        return f"{self.launches:,} launches: queued in {queued} each, finished in {finished} each\n  {self.queued.origin}"
 
 
 def measure_launch(device="cpu", *, launches: int = 1000, repeats: int = 20) -> LaunchCost:

@@ -25,7 +25,7 @@ DASHES = ("-", "--", ":", "-.")
 def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
     """Empty axes with labels, a title, a light grid, and a colour and dashes of its own for each line."""
     axes = plt.subplots(figsize=size, layout="constrained")[1]
-    axes.set_prop_cycle(cycler(color=COLOURS) + cycler(linestyle=(*DASHES, *DASHES)[:7]))
+    axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines, no two alike
     axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
@@ -185,5 +185,5 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
     require(len(shape) == 2 and shape[0] == len(epochs), "activations", shape, f"of shape ({len(epochs)}, units)")
     axes = new_axes("epoch", "mean activation over the rows", "What the hidden layer learned (LIVE)")
     axes.plot(epochs, activations.numpy(), label=[f"unit {unit}" for unit in range(shape[1])])
-    axes.legend(fontsize="x-small", ncols=5)
+    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return axes

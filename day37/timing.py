@@ -78,7 +78,7 @@ class Measurement:
 
     def __repr__(self) -> str:
         text = f"{self.name}: median {show_seconds(self.median)}, IQR {show_seconds(self.iqr)}"
-        text += f", {len(self.samples)} samples, {self.origin}"
+        text += f", {len(self.samples)} samples\n  {self.origin}"
         return text + (f"\n  {self.warning}" if self.warning else "")
 
 
@@ -170,7 +170,7 @@ class Comparison:
         says = words.get(self.verdict, f"{self.second.name} is {self.verdict}")
         return (
             f"{says}: {show_seconds(self.second.median)} against {show_seconds(self.first.median)}, "
-            f"ratio {self.ratio:.3f} ({interval}; {show_origins(self.first.origin, self.second.origin)})"
+            f"ratio {self.ratio:.3f} ({interval})\n  {show_origins(self.first.origin, self.second.origin)}"
         )
 
 

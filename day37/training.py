@@ -45,7 +45,7 @@ class TrainingRun:
     def __repr__(self) -> str:
         loss = f"last loss {self.losses[-1]:.4f}, " if self.losses else ""
         text = f"{self.name}: {self.epochs:,} epochs in {show_seconds(self.seconds)} ({self.step_us:.1f} µs each), "
-        text += f"{loss}{self.reads:,} reads; {self.origin}"
+        text += f"{loss}{self.reads:,} reads\n  {self.origin}"
         return text + (f"\n  stopped: {self.stopped}" if self.stopped else "")
 
 
