@@ -65,7 +65,7 @@ class LaunchCost:
 
     def __repr__(self) -> str:
         queued, finished = show_seconds(self.queued.median), show_seconds(self.finished.median)
-        return f"{self.launches:,} launches: queued in {queued} each, finished in {finished} each\n  {self.queued.origin}"
+        return f"{self.launches:,} small operations: queued in {queued} each, finished in {finished} each\n  {self.queued.origin}"
 
 
 def measure_launch(device="cpu", *, launches: int = 1000, repeats: int = 20) -> LaunchCost:
@@ -108,10 +108,11 @@ class Crossover:
 
     def __repr__(self) -> str:
         if self.faster_at is None:
-            return f"no crossover: {self.second} is surely faster than {self.first} at none of these sizes"
+            return f"{self.second} is surely faster than {self.first} at none of these sizes"
         text = "{:,} rows and width {:,}"
-        below = f"; surely slower up to {text.format(*self.slower_at)}" if self.slower_at else ""
-        return f"{self.second} is surely faster than {self.first} from {text.format(*self.faster_at)} on{below}"
+        below = text.format(*self.slower_at) if self.slower_at else "none"
+        above = text.format(*self.faster_at)
+        return f"{self.second} against {self.first}: last surely slower at {below}; then first surely faster at {above}"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Growth:
         return Crossover(first, second, self.sizes[last] if last >= 0 else None, self.sizes[faster[0]] if faster else None)
 
     def __repr__(self) -> str:
-        lines = ["    rows  width" + "".join(f"{name:>18}" for name in self.times) + "   (µs a step, medians)"]
+        lines = ["    rows  width" + "".join(f"{name:>18}" for name in self.times) + "   (µs per step, medians)"]
         for i, (rows, width) in enumerate(self.sizes):
             lines.append(f"{rows:>8,}{width:>7,}" + "".join(f"{t[i].median * 1e6:>18,.0f}" for t in self.times.values()))
         return "\n".join([*lines, show_origins(*(row[0].origin for row in self.times.values()))])
@@ -170,7 +171,7 @@ def _sized_step(setting: Setting, rows: int, width: int, seed: int) -> Callable[
 
 
 def with_threads(threads: int, fn: Callable) -> Callable:
-    """A function that calls `fn` with torch set to `threads` CPU threads, and sets it back."""
+    """A function that calls `fn` with torch set to `threads` CPU threads, and sets it back (well under 1 µs in all)."""
     whole_number("threads", threads)
 
     def call(*args):

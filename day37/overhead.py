@@ -95,7 +95,7 @@ class OperationCount:
         lines = [f"{count:6.0f}  {name}" for name, count in most]
         none = "no kernel launches" if self.origin.device == "cpu" else "and the profiler saw no kernels on this device"
         kernels = f"{sum(self.kernels.values()):.0f} kernel launches" if self.kernels else none
-        head = f"{sum(self.operations.values()):.0f} operations a step, {kernels}; {self.origin}. The most frequent:"
+        head = f"{sum(self.operations.values()):.0f} operations per step, {kernels}; {self.origin}. The most frequent:"
         return "\n".join([head, *lines])
 
 
@@ -167,10 +167,11 @@ class Timeline:
         """What the timeline says of the device, in words."""
         if not self.device:
             return "the profiler saw no work on this device"
-        return f"the device works {self.busy:.0%} of the time (profiled)"
+        what = "operations run" if self.origin.device == "cpu" else "the device works"
+        return f"{what} {self.busy:.0%} of the time (profiled)"
 
     def __repr__(self) -> str:
-        counts = f"{len(self.host)} phases on the host, {len(self.device)} pieces of work on the device"
+        counts = f"{len(self.host)} phases on the host, {len(self.device)} pieces of work"
         return f"{counts} in {show_seconds(self.length)}: {self.finding()}\n  {self.origin}"
 
 
@@ -222,7 +223,7 @@ class ArithmeticFloor:
 
     def __repr__(self) -> str:
         return (
-            f"{self.flops:,} floating-point operations a step at {self.rate / 1e9:,.0f} GFLOP/s: "
+            f"{self.flops:,} floating-point operations per step at {self.rate / 1e9:,.0f} GFLOP/s: "
             f"at least {show_seconds(self.seconds)}\n  {self.matmul.origin}"
         )
 

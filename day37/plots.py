@@ -43,7 +43,8 @@ def plot_losses(*runs: TrainingRun, title: str = "The loss falls as the training
 
 def plot_rows(x: Tensor, y: Tensor, feature_names: Sequence[str], class_names: Sequence[str]) -> Axes:
     """The rows by their last two features, scaled, a colour and a marker for each class."""
-    axes = new_axes(f"{feature_names[-2]}, scaled", f"{feature_names[-1]}, scaled", f"{len(x)} rows, by class")
+    across, up = (f"{name.removesuffix(' (cm)')} (scaled)" for name in feature_names[-2:])
+    axes = new_axes(across, up, f"{len(x)} rows, by class (2 of {x.shape[1]} columns)")
     for i, name in enumerate(class_names):
         rows = x[y == i].cpu()
         axes.plot(rows[:, -2].numpy(), rows[:, -1].numpy(), MARKERS[i % 7], linestyle="", label=name, alpha=0.7)
@@ -82,21 +83,21 @@ def plot_samples(*measurements: Measurement, title: str = "Every sample, in the 
 def plot_comparisons(*comparisons: Comparison, title: str) -> Axes:
     """Each comparison's ratio with its interval, beside the line at 1 where the two are equal."""
     origins = show_origins(*(m.origin for c in comparisons for m in (c.first, c.second)))
-    axes = new_axes("time of the second over time of the first", "", f"{title}\n{origins}", size=(7, 2.6))
+    axes = new_axes("ratio of the times, with its interval", "", f"{title}\n{origins}", size=(7, 2.6))
     for i, c in enumerate(comparisons):
         axes.errorbar(c.ratio, i, xerr=[[c.ratio - c.low], [c.high - c.ratio]], fmt=MARKERS[i % 7], capsize=5)
     axes.axvline(1, color="black", linestyle="--")
-    names = [f"{c.second.name} / {c.first.name}\n{c.verdict}" for c in comparisons]
+    names = [f"{c.second.name}\n÷ {c.first.name}:\n{c.verdict}" for c in comparisons]
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.7, len(names) - 0.3))
     return axes
 
 
 def plot_seconds(runs: Sequence[TrainingRun], *, title: str = "Seconds for the whole training") -> Axes:
-    """A bar for each run with its seconds; recorded runs are hatched."""
+    """A bar for each run with its seconds; recorded runs are hatched; the CPU has a colour of its own."""
     axes = new_axes("seconds", "", title, size=(8, 0.6 * len(runs) + 1.4))
     for i, run in enumerate(runs):
-        hatch = "//" if run.origin.recorded else None
-        bar = axes.barh(i, run.seconds, color=COLOURS[i % 7], hatch=hatch, edgecolor="white")
+        hatch, colour = "//" if run.origin.recorded else None, COLOURS[0 if run.origin.device == "cpu" else 1]
+        bar = axes.barh(i, run.seconds, color=colour, hatch=hatch, edgecolor="white")
         axes.bar_label(bar, [f"{run.seconds:.2f} s"], padding=3)
     labels = [f"{run.name}\n{run.origin}" for run in runs]
     axes.set(yticks=range(len(runs)), xlim=(0, 1.2 * max(run.seconds for run in runs)))
@@ -108,7 +109,7 @@ def plot_seconds(runs: Sequence[TrainingRun], *, title: str = "Seconds for the w
 def plot_phases(phases: StepPhases) -> Axes:
     """The phases of a step stacked, above the whole step measured in turn with them."""
     title = f"Where a step's time goes\n{phases.whole.origin}"
-    axes = new_axes("µs a step (medians; line: the whole's middle half)", "", title, size=(7, 2.8))
+    axes = new_axes("µs per step (medians; line: the whole's middle half)", "", title, size=(7, 2.8))
     left, (low, high), middle = 0.0, phases.whole.quartiles, phases.whole.median
     for i, (name, m) in enumerate(phases.phases.items()):
         axes.barh("phases", m.median * 1e6, left=left, color=COLOURS[i], label=name, edgecolor="white")
@@ -126,7 +127,7 @@ def plot_timeline(timeline: Timeline) -> Axes:
         spans = [(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.host if s.name == name]
         axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
     axes.broken_barh([(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device], (0.1, 0.8), color="black")
-    axes.set(yticks=[0.5, 1.5], yticklabels=["device", "host"])
+    axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if timeline.origin.device == "cpu" else "device", "host"])
     return _legend_below(axes)
 
 
@@ -148,10 +149,9 @@ def plot_growth(growth: Growth, *, over: str = "rows", title: str, crossover: Cr
     """A step's time as `over`, "rows" or "width", grows; where `crossover` says "cannot tell" is shaded."""
     which = ("rows", "width").index(over)
     origins = show_origins(*(row[0].origin for row in growth.times.values()))
-    axes = new_axes(("rows in the batch", "hidden width")[which], "µs a step", f"{title}\n{origins}")
-    if crossover is not None and crossover.faster_at is not None:
-        low, high = crossover.slower_at or growth.sizes[0], crossover.faster_at
-        axes.axvspan(low[which], high[which], color="grey", alpha=0.3, label="cannot tell")
+    axes = new_axes(("rows in the batch", "hidden width")[which], "µs per step", f"{title}\n{origins}")
+    if crossover is not None and crossover.faster_at is not None and crossover.slower_at is not None:
+        axes.axvspan(crossover.slower_at[which], crossover.faster_at[which], color="grey", alpha=0.3, label="cannot tell")
     for i, (name, times) in enumerate(growth.times.items()):
         _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
     return axes
@@ -167,14 +167,17 @@ def _with_spread(axes: Axes, x: Sequence[float], times: Sequence[Measurement], i
 
 
 def plot_sweep(sweep: ReadSweep, model: CostModel) -> Axes:
-    """Every run's µs an epoch over its reads an epoch, with the fitted line."""
-    axes = new_axes("reads an epoch", "µs an epoch", f"{model.verdict}\n{sweep.origin}")
+    """Every run's µs per epoch over its reads per epoch, with the fitted line."""
+    axes = new_axes("reads per epoch", "µs per epoch", f"{model.verdict}\n{sweep.origin}")
     reads = np.array([run.reads / run.epochs for run in sweep.runs])
-    axes.plot(reads, [run.step_us for run in sweep.runs], "o", linestyle="", alpha=0.5, label="one run")
+    times = np.array([run.step_us for run in sweep.runs])
+    top = 1.5 * np.median(times)
+    far = f" ({(times > top).sum()} above the figure)" if (times > top).any() else ""
+    axes.plot(reads, times, "o", linestyle="", alpha=0.5, label=f"one run{far}")
     epochs, line = float(np.median([run.epochs for run in sweep.runs])), np.geomspace(reads.min(), reads.max(), 50)
     fitted = [model.predict(epochs, share * epochs) / epochs * 1e6 for share in line]
     axes.plot(line, fitted, label="fitted: fixed + epochs·a + reads·b")
-    axes.set_xscale("log")
+    axes.set(xscale="log", ylim=(None, min(top, axes.get_ylim()[1])))
     axes.legend(fontsize="small")
     return axes
 
@@ -184,6 +187,6 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
     shape = tuple(activations.shape)
     require(len(shape) == 2 and shape[0] == len(epochs), "activations", shape, f"of shape ({len(epochs)}, units)")
     axes = new_axes("epoch", "mean activation over the rows", "What the hidden layer learned (LIVE)")
-    axes.plot(epochs, activations.numpy(), label=[f"unit {unit}" for unit in range(shape[1])])
+    axes.plot(epochs, activations.numpy(), linewidth=2, alpha=0.8, label=[f"unit {unit}" for unit in range(shape[1])])
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return axes

@@ -58,7 +58,7 @@ class ReadSweep:
         return [run.step_us for run, every in zip(self.runs, self.intervals, strict=True) if every == read_loss_every]
 
     def __repr__(self) -> str:
-        lines = [f"{'read every':>12}{'runs':>6}{'median':>10}{'IQR':>8}   (µs an epoch; {self.origin})"]
+        lines = [f"{'read every':>12}{'runs':>6}{'median':>10}{'IQR':>8}   (µs per epoch; {self.origin})"]
         for every in sorted(set(self.intervals)):
             low, middle, high = np.quantile(self.times(every), [0.25, 0.5, 0.75])
             lines.append(f"{every:>12,}{len(self.times(every)):>6}{middle:>10.1f}{high - low:>8.1f}")

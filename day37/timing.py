@@ -74,7 +74,7 @@ class Measurement:
     def warning(self) -> str:
         """Empty, or one line that says how far the samples spread."""
         noisy = self.iqr > NOISY * self.median > 0
-        return f"noisy: the middle half spreads over {self.iqr / self.median:.0%} of the median" if noisy else ""
+        return f"noisy: the middle half spreads over {self.iqr / self.median:.2g} times the median" if noisy else ""
 
     def __repr__(self) -> str:
         text = f"{self.name}: median {show_seconds(self.median)}, IQR {show_seconds(self.iqr)}"

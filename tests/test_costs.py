@@ -49,7 +49,7 @@ def test_the_crossover_lies_between_surely_slower_and_surely_faster(first, secon
     growth = Growth(((1, 10), (2, 10), (3, 10)), {"a": times(*first), "b": times(*second)})
     found = growth.crossover("a", "b")
     assert (found.slower_at, found.faster_at) == (slower_at, faster_at)
-    assert ("no crossover" in repr(found)) is (faster_at is None)
+    assert ("at none of these sizes" in repr(found)) is (faster_at is None)
 
 
 def test_threads_are_set_back_even_after_an_error():

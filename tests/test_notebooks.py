@@ -76,7 +76,7 @@ def test_each_cell_may_run_twice_in_another_folder_without_network(path, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-BRANCH = {"02_gpu_migration": "interval 0.", "03_overhead_analysis": "cpu:0"}
+BRANCH = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "cpu:0"}
 
 
 @pytest.mark.parametrize("path", LESSONS[1:3], ids=lambda path: path.stem)
