@@ -51,7 +51,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
 
 def synchronize(device: str | torch.device) -> None:
     """Make the host wait until `device` has done all that is queued. On the CPU nothing is ever queued."""
-    device = torch.device(device)
+    device = device if isinstance(device, torch.device) else torch.device(device)  # a stopwatch has no time to lose
     if device.type in KINDS:
         module = getattr(torch, device.type)
         module.synchronize() if device.type == "mps" else module.synchronize(device)

@@ -194,7 +194,8 @@ def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Tim
 
     events = profile_events(step, data.device, 10 * steps)
     on_cpu = [e for e in events if e.device_type == torch.autograd.DeviceType.CPU]
-    kernels = [e for e in events if e not in on_cpu and e.name not in PHASES and not e.is_user_annotation]
+    on_device = [e for e in events if e.device_type != torch.autograd.DeviceType.CPU]
+    kernels = [e for e in on_device if e.name not in PHASES and not e.is_user_annotation]
     leaves = [e for e in on_cpu if e.name.startswith("aten::") and not e.cpu_children]
     host = sorted((e for e in on_cpu if e.name in PHASES), key=lambda e: e.time_range.start)
     windows = [host[i : i + len(PHASES) * steps] for i in range(0, len(PHASES) * 9 * steps + 1, len(PHASES))]
