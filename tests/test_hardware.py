@@ -1,5 +1,6 @@
 import builtins
 import re
+import sys
 
 import pytest
 import torch
@@ -93,8 +94,8 @@ def test_a_variable_that_hides_the_card_is_named(monkeypatch):
 
 
 def test_a_command_that_fails_has_said_nothing():
-    assert hardware._output("python3", "-c", "print('failed'); raise SystemExit(9)") == ""
-    assert hardware._output("python3", "-c", "print(' fine ')") == "fine"
+    assert hardware._output(sys.executable, "-c", "print('failed'); raise SystemExit(9)") == ""
+    assert hardware._output(sys.executable, "-c", "print(' fine ')") == "fine"
     assert hardware._output("no-such-command") == ""
 
 

@@ -1,6 +1,7 @@
 """The set-up: one list of dependencies, what imports what, and what the README promises."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -80,6 +81,10 @@ def test_the_readme_is_short_and_shows_the_tree_in_order():
     assert all(f"notebooks/{path.name}" in README for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+with_make = pytest.mark.skipif(os.name == "nt", reason="these speak to make through a Unix shell")
+
+
+@with_make
 def test_make_lists_its_targets():
     text = subprocess.run(["make", "--no-print-directory"], capture_output=True, text=True, cwd=ROOT).stdout
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -87,6 +92,7 @@ def test_make_lists_its_targets():
     assert {"lab", "test", "bench"} <= set(targets)
 
 
+@with_make
 @pytest.mark.parametrize("python", ["no-such-python", "old-python"])
 def test_a_missing_python_gets_one_clear_line(tmp_path, python):
     old = tmp_path / "old-python"
