@@ -135,15 +135,19 @@ def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callabl
 
 
 def _count(epochs: int, progress: bool) -> Iterator[int]:
-    """1, 2, … epochs, behind a progress bar that redraws twice a second and knows nothing of the device."""
-    numbers = range(1, epochs + 1)
-    if not progress:
-        return iter(numbers)
+    """1, 2, … epochs, behind a progress bar that is told of every hundredth and knows nothing of the device."""
     try:
         from tqdm import tqdm
     except ImportError:
-        return iter(numbers)
-    return iter(tqdm(numbers, unit="epoch", mininterval=0.5, leave=False, file=sys.stdout))
+        progress = False
+    if not progress:
+        yield from range(1, epochs + 1)
+        return
+    with tqdm(total=epochs, unit="epoch", mininterval=0.5, leave=False, file=sys.stdout) as bar:
+        for first in range(1, epochs + 1, 100):
+            chunk = range(first, min(first + 100, epochs + 1))
+            yield from chunk
+            bar.update(len(chunk))
 
 
 def check_fit(model: nn.Module, data: IrisSplit) -> None:
