@@ -71,13 +71,8 @@ def train(
     An interrupt, and a loss that is no longer finite (seen at the next read), end the run early: what was read so far
     comes back and `stopped` says why. A bad argument gets a ValueError or TypeError before the first step.
     """
-    epochs = whole_number("epochs", epochs)
-    lr, every = positive_number("lr", lr), whole_number("read_loss_every", read_loss_every, most=epochs)
-    require(keep in ("reads", "device"), "keep", keep, "'reads' or 'device'")
-    require(on_read is None or callable(on_read), "on_read", on_read, "callable, or None", TypeError)
-    on_device = keep == "device"
-    if on_device:
-        require(every == 1 and on_read is None, "keep", keep, "'reads' where read_loss_every or on_read is given")
+    epochs, every = _check_reading(epochs, read_loss_every, keep, on_read)
+    lr, on_device = positive_number("lr", lr), keep == "device"
     check_fit(model, data)
     step, losses, done, stopped = make_step(model, data, lr=lr), [], 0, ""
     kept = torch.empty(epochs if on_device else 0, dtype=data.x_train.dtype, device=data.device)
@@ -103,6 +98,17 @@ def train(
         warnings.warn(failed, RuntimeWarning, stacklevel=2)
     reads, origin = 1 if on_device else len(losses), Origin.here(data.device)
     return TrainingRun(name, tuple(losses), at, max(done, *at[-1:], 0), reads, watch.seconds, origin, failed or stopped)
+
+
+def _check_reading(epochs, read_loss_every, keep, on_read) -> tuple[int, int]:
+    """The epochs and the interval as ints, if all four can go together."""
+    epochs = whole_number("epochs", epochs)
+    every = whole_number("read_loss_every", read_loss_every, most=epochs)
+    require(keep in ("reads", "device"), "keep", keep, "'reads' or 'device'")
+    require(on_read is None or callable(on_read), "on_read", on_read, "callable, or None", TypeError)
+    goes = keep == "reads" or (every == 1 and on_read is None)
+    require(goes, "keep", keep, "'reads' where read_loss_every or on_read is given")
+    return epochs, every
 
 
 def _reason_to_stop(epoch: int, loss: float, on_read: Callable[[int, float], object] | None = None) -> str:
