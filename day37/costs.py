@@ -126,7 +126,7 @@ class Growth:
         """For each size: is the second setting faster or slower than the first, or can one not tell?"""
         return [judge(a, b).verdict for a, b in zip(self.times[first], self.times[second], strict=True)]
 
-    def crossover(self, first: str, second: str) -> "Crossover":
+    def crossover(self, first: str, second: str) -> Crossover:
         """Where `second` overtakes `first`, by the verdicts. ValueError for fewer than 8 repeats a size."""
         verdicts = self.verdicts(first, second)
         last = max((i for i, verdict in enumerate(verdicts) if verdict == "slower"), default=-1)

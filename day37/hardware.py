@@ -129,7 +129,7 @@ class Machine:
     cores: str
     threads_of_torch: int
     memory: str
-    accelerators: tuple[str, ...]
+    accelerators: str
     cuda: str
     driver: str
     python: str
@@ -137,9 +137,7 @@ class Machine:
 
     def rows(self) -> list[tuple[str, str]]:
         """The card's lines, as (what, value) pairs."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values["accelerators"] = "; ".join(self.accelerators) or f"none: {why_no_accelerator()}"
-        return [(name.replace("_", " "), str(value)) for name, value in values.items()]
+        return [(f.name.replace("_", " "), str(getattr(self, f.name))) for f in fields(self)]
 
     def __repr__(self) -> str:
         return "\n".join(f"{name:>16}  {value}" for name, value in self.rows())
@@ -152,13 +150,14 @@ class Machine:
 def describe_machine() -> Machine:
     """This machine's card. Core counts and memory come from psutil where it is installed, else from Python alone."""
     cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
+    accelerators = "; ".join(describe_accelerator(d) for d in available_devices() if d != "cpu")
     return Machine(
         system=platform.platform(terse=True),
         cpu=cpu_name(),
         cores=_cores(),
         threads_of_torch=torch.get_num_threads(),
         memory=_memory(),
-        accelerators=tuple(describe_accelerator(d) for d in available_devices() if d != "cpu"),
+        accelerators=accelerators or f"none: {why_no_accelerator()}",
         cuda=f"torch built for CUDA {torch.version.cuda or '(none)'}, cuDNN {cudnn or '(not loaded)'}",
         driver=_output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "no NVIDIA driver found",
         python=platform.python_version(),

@@ -68,6 +68,13 @@ def test_the_card_says_who_counted_the_cores():
     assert machine._repr_html_().count("<tr>") == len(machine.rows())
 
 
+def test_showing_a_card_asks_the_machine_nothing(monkeypatch):
+    machine = describe_machine()
+    monkeypatch.setattr(hardware, "_output", lambda *_: pytest.fail("a command was run"))
+    assert machine.accelerators in repr(machine)
+    assert "accelerators" in machine._repr_html_()
+
+
 def test_the_card_needs_no_psutil(monkeypatch):
     without(monkeypatch, "psutil")
     machine = describe_machine()
