@@ -120,12 +120,12 @@ def _reason_to_stop(epoch: int, loss: float, on_read: Callable[[int, float], obj
     return ""
 
 
-def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> Callable[[], torch.Tensor]:
+def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01, **optimizer) -> Callable[[], torch.Tensor]:
     """A function that does one step (forward, loss, zero_grad, backward, optimizer step) and returns the loss tensor.
 
-    It changes `model`. The loss stays on the device: nothing waits.
+    It changes `model`. The loss stays on the device: nothing waits. Further arguments go to torch.optim.SGD.
     """
-    loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=lr)
+    loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=lr, **optimizer)
     x, y = data.x_train, data.y_train
     loss = None  # kept until the next step has its own: freeing it later or sooner costs a hundredth of the step
 
