@@ -69,7 +69,7 @@ def device_name(device: str | torch.device) -> str:
 def cpu_name() -> str:
     """The processor's name as the operating system reports it; the bare architecture if it reports none."""
     if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+        return command_output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     if platform.system() == "Windows":
         return _windows_cpu_name()
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -85,7 +85,7 @@ def _windows_cpu_name() -> str:
         return str(winreg.QueryValueEx(processor, "ProcessorNameString")[0]).strip()
 
 
-def _output(*command: str) -> str:
+def command_output(*command: str) -> str:
     """What a command prints, stripped; empty if it is missing, fails or takes over 10 s."""
     if not shutil.which(command[0]):
         return ""
@@ -159,7 +159,7 @@ def describe_machine() -> Machine:
         memory=_memory(),
         accelerators=accelerators or f"none: {why_no_accelerator()}",
         cuda=f"torch built for CUDA {torch.version.cuda or '(none)'}, cuDNN {cudnn or '(not loaded)'}",
-        driver=_output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "no NVIDIA driver found",
+        driver=command_output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "no NVIDIA driver found",
         python=platform.python_version(),
         torch=torch.__version__,
     )
@@ -173,10 +173,14 @@ def describe_accelerator(device: str) -> str:
     return f"{device}: {device_name(device)}, {memory / 2**30:.1f} GiB"
 
 
+def usable_cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cores() -> str:
     """Physical and logical cores and who says so, and how many of them this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    mine = f"; this process may use {usable}"
+    mine = f"; this process may use {usable_cpus()}"
     try:
         import psutil
     except ImportError:
@@ -190,7 +194,7 @@ def _core_kinds() -> str:
     fast, slow = Path("/sys/devices/cpu_core/cpus"), Path("/sys/devices/cpu_atom/cpus")
     if fast.exists() and slow.exists():
         return f", performance: CPUs {fast.read_text().strip()}, efficiency: CPUs {slow.read_text().strip()}"
-    counts = [_output("sysctl", "-n", f"hw.perflevel{i}.physicalcpu") for i in (0, 1)]
+    counts = [command_output("sysctl", "-n", f"hw.perflevel{i}.physicalcpu") for i in (0, 1)]
     return f", {counts[0]} performance and {counts[1]} efficiency" if all(counts) else ""
 
 
@@ -209,7 +213,7 @@ def _memory() -> str:
 
 def why_no_accelerator() -> str:
     """One sentence: why torch finds no accelerator here, as far as the machine can tell."""
-    cards = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    cards = command_output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
     if not cards:
         return "no NVIDIA driver answers, and torch finds no Apple or Intel GPU"
     if torch.version.cuda is None:

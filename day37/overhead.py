@@ -12,14 +12,15 @@ from torch import nn
 from day37.arguments import whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin, synchronize
-from day37.timing import Measurement, Stopwatch, measure, show_seconds, until_interrupt
+from day37.timing import Measurement, measure, show_seconds, time_laps, until_interrupt
 from day37.training import check_fit, make_step
 
-PHASES = ("forward", "loss", "zero_grad", "backward", "optimizer step")
+PHASES = ("forward", "loss", "zero_grad", "backward", "optimizer step", "read")
+AGREE = 0.05  # parts and whole agree if they differ by less than this share of the whole
 
 
-def split_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> dict[str, Callable[[], None]]:
-    """The step of `make_step` cut into its five phases, to be called in order. They change `model`."""
+def split_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> dict[str, Callable[[], object]]:
+    """The step of `make_step` and the read of its loss, cut into phases to be called in order. They change `model`."""
     loss_fn, optimizer, now = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=lr), {}
 
     def forward():
@@ -31,12 +32,15 @@ def split_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01) -> dict[s
     def backward():
         now["loss"].backward()
 
-    return dict(zip(PHASES, (forward, loss, optimizer.zero_grad, backward, optimizer.step), strict=True))
+    def read():
+        return now["loss"].item()  # synchronisation point
+
+    return dict(zip(PHASES, (forward, loss, optimizer.zero_grad, backward, optimizer.step, read), strict=True))
 
 
 @dataclass(frozen=True)
 class StepPhases:
-    """The time of each phase of a step, and of whole steps measured in turn with them (seconds)."""
+    """The host's time in each phase of a step, and in whole steps measured in turn with them (seconds)."""
 
     phases: dict[str, Measurement]
     whole: Measurement
@@ -46,48 +50,56 @@ class StepPhases:
         """The sum of the phases' medians, in seconds."""
         return sum(phase.median for phase in self.phases.values())
 
+    @property
+    def unexplained(self) -> float:
+        """The share of the whole that the phases do not add up to; negative if they add up to more."""
+        return 1 - self.total / self.whole.median
+
     def __repr__(self) -> str:
-        lines = [f"{name:>16}  {m.median * 1e6:7.1f} µs  {m.median / self.total:5.0%}" for name, m in self.phases.items()]
-        lines += [f"{'sum of phases':>16}  {self.total * 1e6:7.1f} µs"]
-        share = self.total / self.whole.median
-        lines += [f"{'whole step':>16}  {self.whole.median * 1e6:7.1f} µs  (the sum is {share:.2f} of it)"]
+        lines = [f"{name:>16}  {m.median * 1e6:7.1f} µs  {m.median / self.whole.median:5.0%}" for name, m in self.phases.items()]
+        says = f"agree to {AGREE:.0%}" if abs(self.unexplained) < AGREE else f"unexplained: {self.unexplained:.0%} of the whole"
+        lines += [
+            f"{'sum of phases':>16}  {self.total * 1e6:7.1f} µs",
+            f"{'whole step':>16}  {self.whole.median * 1e6:7.1f} µs  {says}",
+        ]
         return "\n".join([*lines, str(self.whole.origin)])
 
 
 def measure_phases(model: nn.Module, data: IrisSplit, *, steps: int = 1000, warmup: int = 50) -> StepPhases:
-    """Time the five phases of `steps` steps, and `steps` whole steps between them; a copy of `model` is trained.
+    """Time the phases of `steps` steps, and `steps` whole steps between them; a copy of `model` is trained.
 
-    On an accelerator each phase is synchronised, so that the phases cannot overlap and their sum exceeds the whole.
-    An interrupt keeps the whole steps. ValueError for `steps` under 1, a negative `warmup`, or data that does not fit.
+    On an accelerator a phase only queues its work; the last one, the read, waits for all of it. An interrupt keeps the
+    whole steps. ValueError for `steps` under 1, a negative `warmup`, or data that does not fit.
     """
     whole_number("steps", steps)
     whole_number("warmup", warmup, least=0)
     check_fit(model, data)
-    model, device = copy.deepcopy(model), data.device
-    parts = {**split_step(model, data), "whole step": make_step(model, data)}
+    model = copy.deepcopy(model)
+    parts, step = split_step(model, data), make_step(model, data)
 
     def time_parts() -> list[float]:
-        times = []
-        for part in parts.values():
-            with Stopwatch(device) as watch:
-                part()
-            times.append(watch.seconds)
-        return times
+        return time_laps(*parts.values()) + time_laps(lambda: step().item())
 
     for _ in range(warmup):
         time_parts()
     samples = zip(*until_interrupt(time_parts() for _ in range(steps)), strict=True)
-    origin = Origin.here(device)
-    timed = {name: Measurement(name, times, origin) for name, times in zip(parts, samples, strict=True)}
+    origin = Origin.here(data.device)
+    timed = {name: Measurement(name, times, origin) for name, times in zip((*parts, "whole step"), samples, strict=True)}
     return StepPhases(timed, timed.pop("whole step"))
 
 
 @dataclass(frozen=True)
 class OperationCount:
-    """How often a step calls each operation of torch, and each kernel on an accelerator (none on the CPU)."""
+    """How often a step and its read call each operation of torch, and on an accelerator each kernel (none on the CPU).
+
+    `copies`: between host and device, or on it; `reads`: numbers brought to Python; `kernel_seconds`: all kernels.
+    """
 
     operations: dict[str, float]
     kernels: dict[str, float]
+    copies: float
+    reads: float
+    kernel_seconds: float
     origin: Origin
 
     def __repr__(self) -> str:
@@ -100,18 +112,26 @@ class OperationCount:
 
 
 def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> OperationCount:
-    """Count with torch.profiler what a step dispatches; an operation called by another counts too. Trains a copy."""
+    """Count with torch.profiler what a step and its read dispatch; an operation called by another counts too.
+
+    Trains a copy. ValueError for `steps` under 1 or data that does not fit the model.
+    """
     whole_number("steps", steps)
     check_fit(model, data)
-    events = profile_events(make_step(copy.deepcopy(model), data), data.device, steps)
-    operations, kernels = {}, {}
+    step = make_step(copy.deepcopy(model), data)
+    events = profile_events(lambda: step().item(), data.device, steps)
+    operations, kernels, copies, busy = {}, {}, 0.0, 0.0
     for event in events:
-        on_host = event.device_type == torch.autograd.DeviceType.CPU
-        table = operations if on_host else kernels
-        wanted = event.name.startswith("aten::") if on_host else not event.name.startswith(("Memcpy", "Memset"))
-        if wanted and not event.is_user_annotation:
+        on_host, copying = event.device_type == torch.autograd.DeviceType.CPU, event.name.startswith(("Memcpy", "Memset"))
+        if event.is_user_annotation or (on_host and not event.name.startswith("aten::")):
+            continue
+        copies += copying / steps
+        busy += 0 if on_host or copying else event.time_range.elapsed_us() * 1e-6 / steps
+        if not copying:
+            table = operations if on_host else kernels
             table[event.name] = table.get(event.name, 0) + 1 / steps
-    return OperationCount(operations, kernels, Origin.here(data.device))
+    reads = operations.get("aten::_local_scalar_dense", 0.0)
+    return OperationCount(operations, kernels, copies, reads, busy, Origin.here(data.device))
 
 
 def profile_events(step: Callable[[], object], device: torch.device, steps: int, *, warmup: int = 5) -> list:
@@ -252,3 +272,41 @@ def measure_floor(model: nn.Module, data: IrisSplit, *, size: int = 1024, repeat
     a, b = torch.randn(2, size, size, device=data.device)
     matmul = measure(lambda: a @ b, device=data.device, repeats=repeats)
     return ArithmeticFloor(count_flops(model, data), 2 * size**3 / matmul.median, matmul)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where a step's time goes on one device: its phases, what they ask for, and the arithmetic beneath."""
+
+    phases: StepPhases
+    operations: OperationCount
+    floor: ArithmeticFloor
+
+    @property
+    def idle(self) -> float:
+        """The share of a step, 0 to 1, in which no kernel runs; NaN where the profiler saw no kernels."""
+        counted, whole = self.operations, self.phases.whole.median
+        return 1 - counted.kernel_seconds / whole if counted.kernels else math.nan
+
+    def __repr__(self) -> str:
+        counted, whole = self.operations, self.phases.whole.median
+        calls, kernels = sum(counted.operations.values()), sum(counted.kernels.values())
+        device = "none: the host computes" if counted.origin.device == "cpu" else "the profiler saw none"
+        if kernels:
+            device = (
+                f"{kernels:.0f}, {show_seconds(counted.kernel_seconds)} in all: the device is idle {self.idle:.0%} of the step"
+            )
+        rows = [
+            ("operations", f"{calls:.0f}"),
+            ("kernels", device),
+            ("copies, reads", f"{counted.copies:.0f}, {counted.reads:.0f}"),
+        ]
+        rows += [("arithmetic", f"{show_seconds(self.floor.seconds)} at least, {self.floor.seconds / whole:.3%} of the step")]
+        lines = str(self.phases).splitlines()
+        return "\n".join([*lines[:-1], *(f"{name:>16}  {value}" for name, value in rows), lines[-1]])
+
+
+def measure_account(model: nn.Module, data: IrisSplit, *, steps: int = 1000) -> Account:
+    """Measure the phases of `steps` steps, count what a step asks for, and measure the floor below it; trains copies."""
+    phases = measure_phases(model, data, steps=steps)
+    return Account(phases, count_operations(model, data), measure_floor(model, data))

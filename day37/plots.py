@@ -13,6 +13,7 @@ from day37.costs import CopyCosts, Crossover, Growth
 from day37.hardware import show_origins
 from day37.overhead import PHASES, StepPhases, Timeline
 from day37.reads import CostModel, ReadSweep
+from day37.speedups import Ladder
 from day37.timing import Comparison, Measurement, show_seconds
 from day37.training import TrainingRun
 
@@ -189,4 +190,33 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
     axes = new_axes("epoch", "mean activation over the rows", "What the hidden layer learned (LIVE)")
     axes.plot(epochs, activations.numpy(), linewidth=2, alpha=0.8, label=[f"unit {unit}" for unit in range(shape[1])])
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return axes
+
+
+def plot_ladder(*ladders: Ladder) -> Axes:
+    """Microseconds per step of each way to train, on each machine; a line marks the middle half, an absent bar has no way."""
+    names = list(dict.fromkeys(rung.name for ladder in ladders for rung in ladder.rungs))
+    best = min((ladder.step_us(ladder.best), ladder.best.name) for ladder in ladders)
+    axes = new_axes(
+        "µs per step (logarithmic)", "", f"The same losses, at best in {best[0]:.3g} µs a step: {best[1]}", size=(8, 4.6)
+    )
+    height = 0.8 / len(ladders)
+    for i, ladder in enumerate(ladders):
+        for rung in ladder.measured:
+            (low, high), middle = (q / ladder.epochs * 1e6 for q in rung.time.quartiles), ladder.step_us(rung)
+            where, hatch = names.index(rung.name) + (i + 0.5) * height - 0.4, "//" if ladder.origin.recorded else None
+            label = str(ladder.origin) if rung is ladder.rungs[0] else None
+            bar = axes.barh(where, middle, height, color=COLOURS[i % 7], hatch=hatch, edgecolor="white", label=label)
+            axes.errorbar(middle, where, xerr=[[middle - low], [high - middle]], color="black")
+            axes.bar_label(bar, [f"{middle:.3g}"], padding=6, fontsize="small")
+    for place, name in enumerate(names):
+        if not any(rung.name == name for ladder in ladders for rung in ladder.measured):
+            why = next(rung.obstacle for ladder in ladders for rung in ladder.rungs if rung.name == name)
+            axes.annotate(
+                f"not here: {why[:60]}", (0.01, place), xycoords=("axes fraction", "data"), fontsize="small", va="center"
+            )
+    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names)
+    axes.margins(x=0.15)
+    axes.invert_yaxis()
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.16))
     return axes

@@ -1,17 +1,26 @@
-"""Runs from other machines: one schema, loaded and checked field by field."""
+"""Results from other machines: one schema, which is the results' own fields; saved, loaded, and checked field by field."""
 
 import json
 import math
-from dataclasses import dataclass
+import os
+import tempfile
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
 from day37.arguments import positive_number, require, whole_number
+from day37.costs import CopyCosts, Growth, LaunchCost
 from day37.hardware import Origin
+from day37.overhead import Account, Timeline
+from day37.reads import ReadSweep
+from day37.speedups import Ladder
+from day37.timing import Measurement
 from day37.training import TrainingRun
 
-SCHEMA = "day37-recording/1"
+SCHEMA = "day37-recording/2"
 
 
 @dataclass(frozen=True)
@@ -25,15 +34,27 @@ class Table:
 
 @dataclass(frozen=True)
 class Recording:
-    """What another machine measured: its source, when, the machine and workload in words, runs by id, and tables."""
+    """What one machine measured. Its results are kept by the device ("cpu", "cuda:0") or by what grew ("rows", "width")."""
 
     source: str
     when: str
-    machine: dict
-    workload: dict
-    runs: dict[str, TrainingRun]
-    notes: dict[str, str]
-    tables: dict[str, Table]
+    machine: dict[str, str]
+    workload: dict[str, str]
+    runs: dict[str, TrainingRun] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    timelines: dict[str, Timeline] = field(default_factory=dict)
+    copies: dict[str, CopyCosts] = field(default_factory=dict)
+    launches: dict[str, LaunchCost] = field(default_factory=dict)
+    growths: dict[str, Growth] = field(default_factory=dict)
+    sweeps: dict[str, ReadSweep] = field(default_factory=dict)
+    ladders: dict[str, Ladder] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The machine in a few words: its GPU, else its CPU."""
+        return self.machine.get("gpu") or self.machine.get("cpu", "a machine")
 
     def __repr__(self) -> str:
         return "\n".join([f"RECORDED: {self.source}", *(f"  {run}" for run in self.runs.values())])
@@ -41,65 +62,105 @@ class Recording:
 
 def published() -> Recording:
     """The published lesson's own runs, as it printed them: one run each, clock not synchronised, no seed."""
-    return load(files("day37") / "recordings" / "published.json")
+    return load(_folder() / "published.json")
+
+
+def recordings() -> list[Recording]:
+    """All that is shipped with the library or was put into its folder `recordings`, by file name; the published one first."""
+    others = sorted(path for path in _folder().glob("*.json") if path.name != "published.json")
+    return [published(), *map(load, others)]
+
+
+def recorded(kind: str, *, accelerator: bool = True) -> list:
+    """Every recorded result of a kind ("ladders", "accounts", …) that was measured on an accelerator, or on a CPU."""
+    found = [(device, result) for each in recordings() for device, result in getattr(each, kind).items()]
+    return [result for device, result in found if (device != "cpu") == accelerator]
+
+
+def _folder() -> Path:
+    return Path(str(files("day37"))) / "recordings"
+
+
+def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> None:
+    """Write the recording as JSON, whole or not at all. FileExistsError if `path` is there, unless `force`.
+
+    Numbers keep nine digits, which is all that a float32 has.
+    """
+    path = Path(path)
+    text = json.dumps({"schema": SCHEMA, **_encode(recording)}, allow_nan=False, ensure_ascii=False)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".json", encoding="utf-8", delete=False) as file:
+        file.write(text)
+    if not force and path.exists():
+        raise FileExistsError(f"{path} exists already and was left alone; the recording is in {file.name}")
+    os.replace(file.name, path)
 
 
 def load(path: str | PathLike) -> Recording:
     """The recording in a JSON file. ValueError that names the file and the field if anything in it is wrong."""
     path = Path(path)
     try:
-        return _read(json.loads(path.read_text(encoding="utf-8")))
+        top = json.loads(path.read_text(encoding="utf-8"))
+        require(isinstance(top, dict), "the file", type(top).__name__, "a JSON object")
+        require(top.get("schema") == SCHEMA, "schema", top.get("schema"), repr(SCHEMA))
+        return _decode(Recording, top, "")
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON, or not all of it ({error})") from None
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _read(top) -> Recording:
-    require(isinstance(top, dict), "the file", type(top).__name__, "a JSON object")
-    require(top.get("schema") == SCHEMA, "schema", top.get("schema"), repr(SCHEMA))
-    runs, notes, when = {}, {}, _get(top, "when", str)
-    for i, entry in enumerate(_get(top, "runs", list)):
-        key = _get(entry, "id", str, f"runs[{i}].")
-        require(key not in runs, f"runs[{i}].id", key, "unlike all before it")
-        runs[key], notes[key] = _run(entry, when, f"runs[{i}]."), _get(entry, "note", str, f"runs[{i}].")
-    require(len(runs) > 0, "runs", [], "one run or more")
-    tables = {key: _table(entry, f"tables.{key}.") for key, entry in _get(top, "tables", dict).items()}
-    about = {key: _get(top, key, kind) for key, kind in (("source", str), ("machine", dict), ("workload", dict))}
-    return Recording(**about, when=when, runs=runs, notes=notes, tables=tables)
+def _encode(value):
+    """The value as JSON has it."""
+    if is_dataclass(value):
+        return {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_encode(item) for item in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
-def _run(entry: dict, when: str, where: str) -> TrainingRun:
-    name, device, machine = (_get(entry, key, str, where) for key in ("name", "device", "machine"))
-    epochs = whole_number(f"{where}epochs", _get(entry, "epochs", int, where))
-    reads = whole_number(f"{where}reads", _get(entry, "reads", int, where), least=0)
-    seconds = positive_number(f"{where}seconds", _get(entry, "seconds", (int, float), where))
-    losses = _numbers(_get(entry, "losses", list, where), f"{where}losses")
-    at = [whole_number(f"{where}epochs_read[{i}]", e) for i, e in enumerate(_get(entry, "epochs_read", list, where))]
-    require(len(losses) == len(at), f"{where}losses", f"{len(losses)} values", f"as many as epochs_read, {len(at)}")
-    return TrainingRun(name, losses, tuple(at), epochs, reads, seconds, Origin(device, machine, when, recorded=True))
-
-
-def _table(entry: dict, where: str) -> Table:
-    columns, rows = (_get(entry, key, list, where) for key in ("columns", "rows"))
-    for i, row in enumerate(rows):
-        right = isinstance(row, list) and len(row) == len(columns)
-        require(right, f"{where}rows[{i}]", row, f"a list of {len(columns)} numbers")
-    numbers = tuple(_numbers(row, f"{where}rows[{i}]") for i, row in enumerate(rows))
-    return Table(tuple(columns), numbers, _get(entry, "note", str, where))
-
-
-def _get(entry, key: str, kind, where: str = ""):
-    require(isinstance(entry, dict), where.rstrip("."), entry, "an object")
-    require(key in entry, where + key, None, "present")
-    names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-    right = isinstance(entry[key], kind) and not isinstance(entry[key], bool)
-    require(right, where + key, entry[key], f"of type {names}")
-    return entry[key]
-
-
-def _numbers(values: list, where: str) -> tuple[float, ...]:
-    for i, value in enumerate(values):
+def _decode(kind, value, where: str):
+    """The value as the annotation `kind` says: dataclasses, tuples, dicts, numbers and text, each checked."""
+    outer, inner = get_origin(kind), get_args(kind)
+    if outer is UnionType:  # X | None
+        return None if value is None else _decode(inner[0], value, where)
+    if is_dataclass(kind):
+        return _decode_fields(kind, value, where)
+    if outer is dict:
+        require(isinstance(value, dict), where, value, "an object")
+        return {key: _decode(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    if outer is tuple:
+        right = isinstance(value, list) and (inner[-1] is Ellipsis or len(value) == len(inner))
+        require(right, where, value, "a list" if inner[-1] is Ellipsis else f"a list of {len(inner)}")
+        return tuple(_decode(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if kind is float:
         right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        require(right, f"{where}[{i}]", value, "a finite number")
-    return tuple(values)
+        require(right, where, value, "a finite number")
+        return float(value)
+    right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    require(right, where, value, f"of type {kind.__name__}")
+    return value
+
+
+def _decode_fields(kind: type, value, where: str):
+    require(isinstance(value, dict), where or "the file", value, "an object")
+    hints, given = get_type_hints(kind), {}
+    for f in fields(kind):
+        name = f"{where}.{f.name}".lstrip(".")
+        if f.name in value:
+            given[f.name] = _decode(hints[f.name], value[f.name], name)
+        require(f.name in value or f.default is not MISSING or f.default_factory is not MISSING, name, None, "present")
+    result = kind(**given)
+    if isinstance(result, TrainingRun):
+        positive_number(f"{where}.seconds", result.seconds)
+        whole_number(f"{where}.epochs", result.epochs)
+        whole_number(f"{where}.reads", result.reads, least=0)
+        most = len(result.epochs_read)
+        require(len(result.losses) == most, f"{where}.losses", f"{len(result.losses)} values", f"as many as epochs_read, {most}")
+    if isinstance(result, Measurement):
+        require(len(result.samples) > 0, f"{where}.samples", result.samples, "one time or more")
+    if isinstance(result, Table):
+        short = next((row for row in result.rows if len(row) != len(result.columns)), None)
+        require(short is None, f"{where}.rows", short, f"lists of {len(result.columns)} numbers")
+    return replace(result, recorded=True) if isinstance(result, Origin) else result

@@ -23,6 +23,10 @@ from day37.model import MLP
 from day37.timing import Comparison, Measurement, Stopwatch, judge, measure_in_turn, show_seconds
 from day37.training import check_fit, make_step
 
+UNROLLED = 5  # steps written one after the other in a compiled call
+LOOPS = 20  # how often such a call goes through them
+PER_GRAPH = 50  # steps in one CUDA graph
+
 Run = Callable[[], Tensor]  # trains the model on from the weights it has; the losses of all epochs, on the host
 
 
@@ -59,16 +63,21 @@ def compiled_step(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> 
     return _with_copies(lambda weights: _repeat(fast, weights, epochs), model, dict)
 
 
-def unrolled_steps(model: MLP, data: IrisSplit, epochs: int, lr: float, steps: int = 10) -> Run:
-    """`steps` steps in one compiled call, their gradients written out by hand, the rows as the innermost dimension.
+def compiled_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
+    """Several steps unrolled in one compiled call, gradients written out by hand, the rows as the innermost dimension.
 
-    Rows innermost: the compiler makes one loop over the rows of each product and works on many rows at once.
+    Rows innermost: the compiler makes one loop over the rows of each product and works on many rows at once. On the
+    CPU a loop around the unrolled steps is compiled as well; on a GPU its condition would be a read.
     """
-    steps = _divisor(epochs, steps)
+    from torch._higher_order_ops.while_loop import while_loop  # a prototype: where it has moved, this row says so
+
+    steps = _divisor(epochs, UNROLLED)
+    loops = _divisor(epochs // steps, LOOPS) if data.device.type == "cpu" else 1
     rows = 16 * math.ceil(len(data.x_train) / 16)  # whole vectors of numbers, whatever the processor's width
     x, truth, share = pack_data(data, rows, 1 + data.x_train.shape[1], model.fc2.out_features)
     learns = torch.ones(1 + model.fc1.out_features, 1, device=data.device)
     learns[-1] = 0  # the unit that is always 1
+    places = torch.arange(steps * loops, device=data.device)
 
     def step(w1: Tensor, w2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         h = (w1[:, :, None] * x).sum(1).relu()
@@ -82,18 +91,23 @@ def unrolled_steps(model: MLP, data: IrisSplit, epochs: int, lr: float, steps: i
         dw1, dw2 = (dh[:, None] * x).sum(2) * learns, (dz[:, None] * h).sum(2)
         return w1 - lr * dw1, w2 - lr * dw2, loss
 
+    def unrolled(done: Tensor, w1: Tensor, w2: Tensor, losses: Tensor) -> tuple:
+        for i in range(steps):
+            w1, w2, loss = step(w1, w2)
+            losses = torch.where(places == done + i, loss, losses)
+        return done + steps, w1, w2, losses
+
     def several(weights: tuple) -> tuple[tuple, Tensor]:
-        losses = []
-        for _ in range(steps):
-            *weights, loss = step(*weights)
-            losses.append(loss)
-        return tuple(weights), torch.stack(losses)
+        state = torch.zeros((), dtype=torch.int64, device=data.device), *weights, torch.zeros(len(places), device=data.device)
+        going = partial(while_loop, lambda done, *_: done < len(places), unrolled) if loops > 1 else lambda now: unrolled(*now)
+        _, *weights, losses = going(state)
+        return tuple(weights), losses
 
     fast = _compile(several, data.device)
-    return _with_copies(lambda weights: _repeat(fast, weights, epochs // steps), model, lambda _: pack_weights(model))
+    return _with_copies(lambda weights: _repeat(fast, weights, epochs // len(places)), model, lambda _: pack_weights(model))
 
 
-def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, steps: int = 1) -> Run:
+def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, *, steps: int = 1) -> Run:
     """Record `steps` whole steps once as a CUDA graph, then replay it: one launch for all the kernels in it.
 
     The recipe is PyTorch's (notes/cuda, "Whole-network capture"): warm up on a side stream, inputs that stay in place.
@@ -207,9 +221,9 @@ def _divisor(epochs: int, steps: int) -> int:
 
 
 def _compile(fn: Callable, device: torch.device) -> Callable:
-    """`fn` compiled as a whole. On the CPU the code that calls the loops is C++ too, and asks for its memory once."""
-    on_cpu = {"cpp_wrapper": True, "memory_planning": True, "memory_pool": "combined"}
-    return torch.compile(fn, fullgraph=True, dynamic=False, options=on_cpu if device.type == "cpu" else None)
+    """`fn` compiled as a whole; on the CPU the code that calls its loops is compiled too."""
+    options = {"cpp_wrapper": True} if device.type == "cpu" else None
+    return torch.compile(fn, fullgraph=True, dynamic=False, options=options)
 
 
 @contextmanager
@@ -246,10 +260,6 @@ def _reason(error: Exception) -> str:
     """What an exception says, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith("raised:")]
     return (lines or [type(error).__name__])[0][:150]
-
-
-def _always(model: nn.Module, device: torch.device) -> str:
-    return ""
 
 
 def _needs_fused(model: nn.Module, device: torch.device) -> str:
@@ -290,37 +300,23 @@ class Way:
     needs: tuple[Callable[[nn.Module, torch.device], str], ...] = ()
 
 
-def ways(steps: int = 10) -> tuple[Way, ...]:
-    """The ladder: each way removes one more cost. `steps` is the number of steps in one compiled call or one graph."""
-    several, compiler = f"{steps} steps", "time to compile"
-    return (
-        Way("plain loop", "nothing", "nothing", plain_loop),
-        Way("losses on the device", "the wait at each read", "losses that are seen only at the end", kept_on_device),
-        Way("fused optimizer", "a launch for each weight", "a keyword", partial(kept_on_device, fused=True), (_needs_fused,)),
-        Way("compiled step", "most operations and launches", compiler, compiled_step, (_needs_compiler,)),
-        Way(
-            f"compiled, {several}",
-            "Python between the steps; rows innermost: slow loops",
-            f"{compiler}, and gradients written by hand",
-            partial(unrolled_steps, steps=steps),
-            (_needs_mlp, _needs_compiler),
-        ),
-        Way("CUDA graph, 1 step", "all launches but one", "inputs that stay in place", cuda_graph, (_needs_cuda,)),
-        Way(
-            f"CUDA graph, {several}",
-            "the launch of each step",
-            "losses that are seen only every few steps",
-            partial(cuda_graph, steps=steps),
-            (_needs_cuda,),
-        ),
-        Way(
-            "one kernel",
-            "everything but one launch",
-            "a kernel of your own",
-            one_kernel,
-            (_needs_mlp, _needs_cuda, _needs_triton),
-        ),
-    )
+COMPILED, KERNEL = (_needs_mlp, _needs_compiler), (_needs_mlp, _needs_cuda, _needs_triton)
+WAYS = (
+    Way("plain loop", "nothing", "nothing", plain_loop),
+    Way("losses on the device", "the wait at each read", "that losses are seen only at the end", kept_on_device),
+    Way("fused optimizer", "launches for each weight", "a keyword", partial(kept_on_device, fused=True), (_needs_fused,)),
+    Way("compiled step", "most operations and launches", "time to compile", compiled_step, (_needs_compiler,)),
+    Way("compiled loop", "Python between steps, and slow loops", "gradients by hand", compiled_loop, COMPILED),
+    Way("CUDA graph", "all launches but one a step", "inputs that stay in place", cuda_graph, (_needs_cuda,)),
+    Way(
+        f"CUDA graph, {PER_GRAPH}",
+        "all launches but one a graph",
+        "the same",
+        partial(cuda_graph, steps=PER_GRAPH),
+        (_needs_cuda,),
+    ),
+    Way("one kernel", "everything but one launch", "a kernel of your own", one_kernel, KERNEL),
+)
 
 
 @dataclass(frozen=True)
@@ -382,7 +378,8 @@ class Ladder:
         return math.ceil(self.preparation(rung) / saved) if saved > 0 else None
 
     def __repr__(self) -> str:
-        head = f"{'':22}{'µs per step':>12}{'speed-up':>10}  {'interval':14}{'prepared in':>12}{'pays from':>16}  {'losses agree to':>15}"
+        names = f"{'interval':14}{'prepared in':>12}{'pays from':>16}{'losses agree to':>17}"
+        head = f"{'':22}{'µs per step':>12}{'speed-up':>10}  {names}"
         lines = [head, *map(self._line, self.rungs)]
         if self.compiler_seconds:
             lines.append(f"the compiler took {show_seconds(self.compiler_seconds)} to get ready, once for this session")
@@ -393,9 +390,9 @@ class Ladder:
             return f"{rung.name:22}{'not here:':>12} {rung.obstacle}"
         against, pays = self.comparison(rung), self.pays_from(rung)
         interval = f"{1 / against.high:.3g} to {1 / against.low:.3g}"
-        start = "never" if pays is None else f"{pays:,} epochs"
+        start = "" if rung is self.rungs[0] else "never" if pays is None else f"{pays:,} epochs"
         text = f"{rung.name:22}{self.step_us(rung):12.1f}{1 / against.ratio:10.2f}  {interval:14}"
-        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>16}  {rung.loss_error:15.0e}"
+        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>16}{rung.loss_error:17.0e}"
 
     def explain(self) -> str:
         """For each way, which cost it removes and what it asks in return."""
@@ -403,20 +400,19 @@ class Ladder:
 
 
 def measure_speedups(
-    model: nn.Module, data: IrisSplit, *, epochs: int = 1000, lr: float = 0.01, steps: int = 10, repeats: int = 12, seed: int = 0
+    model: nn.Module, data: IrisSplit, *, epochs: int = 1000, lr: float = 0.01, repeats: int = 12, seed: int = 0
 ) -> Ladder:
     """Train copies of `model` in every way, check that the losses agree, then time all ways in turn, `repeats` times.
 
     Forgets what this process has compiled before. A way that does not work here keeps its row, with the reason. An
     interrupt keeps the whole rounds of timing. ValueError or TypeError for data that does not fit the model, fewer
-    than 8 repeats, or epochs, lr or steps out of range.
+    than 8 repeats, or epochs or lr out of range.
     """
     whole_number("epochs", epochs)
-    whole_number("steps", steps)
     whole_number("repeats", repeats, least=8)
     positive_number("lr", lr)
     check_fit(model, data)
-    tried = {way.name: _try(way, model, data, epochs, lr) for way in ways(steps)}
+    tried = {way.name: _try(way, model, data, epochs, lr) for way in WAYS}
     runs = {name: run for name, (rung, run, *_) in tried.items() if run is not None}
     times = measure_in_turn(runs, device=data.device, warmup=0, repeats=repeats, seed=seed)
     plain = next(iter(tried.values()))[2:]

@@ -1,0 +1,157 @@
+"""python -m day37 record | compare | doctor: measure this machine, compare machines, look for faults."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from day37 import MLP, available_devices, describe_machine, doctor, load_iris, records, train
+from day37.costs import Setting, measure_copies, measure_growth, measure_launch
+from day37.hardware import cpu_name, device_name, usable_cpus
+from day37.overhead import measure_account, record_timeline
+from day37.reads import fit_cost, sweep_reads
+from day37.speedups import measure_speedups
+
+EPOCHS, SHORT, SEED = 20_000, 5_000, 42  # SHORT: for what is repeated, so that all of it takes minutes
+
+
+def stages(devices: list[str], epochs: int, short: int) -> Iterator[tuple[str, str, str, Callable[[], object]]]:
+    """What `record` measures: in words, the recording's field, the key in it, and the function that measures it."""
+
+    def make_model(device):
+        torch.manual_seed(SEED)
+        return MLP().to(device)
+
+    for device in devices:
+        model, data = make_model(device), load_iris(device)
+        step = {"model": model, "data": data}
+        yield f"training on {device}", "runs", device, lambda d=data, v=device: _run(make_model(v), d, epochs)
+        yield f"account of a step on {device}", "accounts", device, lambda s=step: measure_account(**s)
+        yield f"timeline on {device}", "timelines", device, lambda s=step: record_timeline(**s)
+        yield f"copies to {device}", "copies", device, lambda v=device: measure_copies(v)
+        yield f"launches on {device}", "launches", device, lambda v=device: measure_launch(v)
+        lengths = [max(short // 10, 100), max(short // 5, 200)]
+        sweep = {"epochs": lengths, "intervals": (1, 2, 5, 10, 20, 100)}
+        yield f"reads on {device}", "sweeps", device, lambda d=data, v=device, s=sweep: sweep_reads(lambda: make_model(v), d, **s)
+        yield f"ways to train faster on {device}", "ladders", device, lambda s=step: measure_speedups(**s, epochs=short)
+    settings = {"CPU, 1 thread": Setting(threads=1), f"CPU, {usable_cpus()} threads": Setting(threads=usable_cpus())}
+    settings |= {device: Setting(device) for device in devices if device != "cpu"}
+    for over, sizes in (("rows", [(120 * 4**k, 10) for k in range(8)]), ("width", [(120, 10 * 4**k) for k in range(6)])):
+        yield f"growth in {over}", "growths", over, lambda s=sizes: measure_growth(settings, s)
+
+
+def _run(model, data, epochs):
+    return train(model, data, epochs=epochs, progress=False, name=f"{data.device}, read every epoch")
+
+
+def record(path: Path, *, force: bool = False, devices: list[str] | None = None, epochs: int = EPOCHS, short: int = SHORT) -> int:
+    """Measure this machine and write the recording to `path`; 0, or 130 after an interrupt, which keeps what is done."""
+    if path.exists() and not force:
+        return _fail(f"{path} exists: give another name with --out, or --force to overwrite it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        return _fail(f"{path.parent} is no folder that can be written to")
+    torch.set_num_threads(1)  # steady times; where more are used, the result says so
+    devices = devices or sorted({"cpu", available_devices()[0]})
+    about, note, status = dict(describe_machine().rows()), "complete", 0
+    gpu = next((device_name(device) for device in devices if device != "cpu"), "")
+    about |= {"cpu": cpu_name()} | ({"gpu": gpu} if gpu else {})
+    found, plan = {}, list(stages(devices, epochs, short))
+    try:
+        for what, field, key, measured in _progress(plan):
+            found.setdefault(field, {})[key] = measured()
+    except KeyboardInterrupt:
+        note, status = f"interrupted at: {what}", 130
+    workload = {"dataset": "iris", "model": "MLP 4-10-3", "optimizer": "SGD, lr 0.01, full batch", "threads": "1 unless said"}
+    source = f"python -m day37 record, {note}"
+    recording = records.Recording(source, datetime.now(UTC).isoformat(timespec="seconds"), about, workload, **found)
+    records.save(recording, path, force=force)
+    print(f"{note}; written to {path}")
+    return status
+
+
+def _progress(plan: list) -> Iterator[tuple]:
+    """The plan, with a bar where tqdm is installed, else with a line for each stage."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        for i, stage in enumerate(plan, 1):
+            print(f"{i}/{len(plan)} {stage[0]}", flush=True)
+            yield stage
+        return
+    with tqdm(plan, unit="stage", file=sys.stdout) as bar:
+        for stage in bar:
+            bar.set_postfix_str(stage[0])
+            yield stage
+
+
+def compare(paths: list[Path], figure: Path) -> int:
+    """Print a table over the recordings' machines and draw their ways to train side by side."""
+    try:
+        loaded = [records.load(path) for path in paths]
+    except (OSError, ValueError) as error:
+        return _fail(str(error))
+    head = f"{'machine':44}{'device':>8}{'step':>10}{'ops':>6}{'kernels':>8}{'launch':>9}{'read':>14}{'best way':>22}{'µs':>8}"
+    print(head + "   (times in µs)")
+    for recording in loaded:
+        for device in recording.accounts:
+            print(_row(recording, device))
+    ladders = [ladder for recording in loaded for ladder in recording.ladders.values()]
+    try:
+        from day37.plots import plot_ladder
+    except ImportError:
+        print("no figure: matplotlib is not installed")
+        return 0
+    if ladders:
+        plot_ladder(*ladders).figure.savefig(figure, dpi=120)
+        print(f"figure: {figure}")
+    return 0
+
+
+def _row(recording: records.Recording, device: str) -> str:
+    account = recording.accounts[device]
+    counted, text = account.operations, f"{recording.name[:43]:44}{device:>8}{account.phases.whole.median * 1e6:10.1f}"
+    text += f"{sum(counted.operations.values()):6.0f}{sum(counted.kernels.values()):8.0f}"
+    text += f"{recording.launches[device].finished.median * 1e6:9.2f}" if device in recording.launches else f"{'':9}"
+    read = fit_cost(recording.sweeps[device]).b if device in recording.sweeps else None
+    text += f"{'' if read is None else f'{read.low * 1e6:.1f} to {read.high * 1e6:.1f}':>14}"
+    ladder = recording.ladders.get(device)
+    return text + (f"{ladder.best.name:>22}{ladder.step_us(ladder.best):8.2f}" if ladder else "")
+
+
+def examine() -> int:
+    """Print every check of the environment; 1 if one fails."""
+    faults = 0
+    for check in doctor.examine():
+        print(check, flush=True)
+        faults += bool(check.fault)
+    return int(faults > 0)
+
+
+def _fail(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m day37", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("record", help="measure this machine (some minutes) and write a JSON file")
+    one.add_argument("--out", type=Path, default=Path("day37-recording.json"), metavar="FILE")
+    one.add_argument("--force", action="store_true", help="overwrite FILE")
+    two = commands.add_parser("compare", help="one table and figure over several recordings")
+    two.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    two.add_argument("--figure", type=Path, default=Path("day37-compare.png"), metavar="PNG")
+    commands.add_parser("doctor", help="check this environment; exit status 1 if something is wrong")
+    given = parser.parse_args(arguments)
+    if given.command == "record":
+        return record(given.out, force=given.force)
+    return compare(given.files, given.figure) if given.command == "compare" else examine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

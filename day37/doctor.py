@@ -1,0 +1,110 @@
+"""What may be wrong with an environment, and what to do about it: each check gives the fault and its fix, or nothing."""
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from day37.hardware import available_devices, command_output, usable_cpus, why_kernels_fail
+from day37.speedups import ready_compiler
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was looked at, and what is wrong with it and how to mend that (empty if it is well)."""
+
+    name: str
+    seen: str
+    fault: str = ""
+
+    def __repr__(self) -> str:
+        return f"{'FAIL' if self.fault else 'OK':4}  {self.name}: {self.seen}" + (f"\n      {self.fault}" if self.fault else "")
+
+
+def check_gpu_and_wheel() -> Check:
+    """A GPU that this torch cannot use: a build for the CPU, or a driver too old for it, or a variable that hides it."""
+    cards, name = command_output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"), "GPU and torch"
+    seen = f"torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}; {cards or 'no NVIDIA driver answers'}"
+    if not cards or torch.cuda.is_available():
+        return Check(name, seen)
+    if torch.version.cuda is None:
+        return Check(
+            name, seen, "this torch is built for the CPU only: install a CUDA build, https://pytorch.org/get-started/locally/"
+        )
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return Check(name, seen, "the environment variable CUDA_VISIBLE_DEVICES hides the GPU: unset it")
+    return Check(name, seen, f"the driver may be too old for CUDA {torch.version.cuda}: update it, or install an older torch")
+
+
+def check_kernels() -> Check:
+    """A card newer than the build: kernels are missing for it, and the first one fails."""
+    devices = available_devices()
+    faults = [f"{device}: {why}" for device in devices if (why := why_kernels_fail(device))]
+    fix = "; a card newer than the build? Install the newest torch" if faults else ""
+    return Check("a kernel on each device", ", ".join(devices), "; ".join(faults) + fix)
+
+
+def check_compiler() -> Check:
+    """torch.compile needs a C++ compiler on the CPU, and Triton on a CUDA GPU."""
+    device = torch.device(available_devices()[0])
+    obstacle, seconds = ready_compiler(device)
+    fix = "on Debian or Ubuntu: apt install g++; macOS: xcode-select --install; Windows: the Visual Studio build tools"
+    return Check("compiler", f"torch.compile on {device}, tried for {seconds:.0f} s", f"{obstacle}; {fix}" if obstacle else "")
+
+
+def check_threads() -> Check:
+    """More threads than processors: they wait for each other."""
+    threads, cpus = torch.get_num_threads(), usable_cpus()
+    seen = f"{threads} threads of torch, {cpus} CPUs for this process, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')}"
+    fault = f"set the environment variable OMP_NUM_THREADS to {cpus} or less" if threads > cpus else ""
+    return Check("threads", seen, fault)
+
+
+def check_openmp() -> Check:
+    """Two kinds of OpenMP in one process may hang or crash it (threadpoolctl, "multiple OpenMP runtimes")."""
+    import sklearn.linear_model  # noqa: F401  so that its OpenMP is loaded too
+    from threadpoolctl import threadpool_info
+
+    kinds = sorted({str(each["prefix"]) for each in threadpool_info() if each["user_api"] == "openmp"})
+    fault = "install torch and scikit-learn from one source, all by pip or all by conda" if len(kinds) > 1 else ""
+    return Check("OpenMP", ", ".join(kinds) or "none", fault)
+
+
+def check_kernel_spec() -> Check:
+    """The notebooks ask for the kernel "python3"; it should be this Python."""
+    name = "Jupyter kernel"
+    if importlib.util.find_spec("jupyter_client") is None:
+        return Check(name, "no Jupyter here; the commands do without")
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        python = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return Check(name, "python3 is missing", f"{sys.executable} -m ipykernel install --sys-prefix")
+    ours = re.fullmatch(r"python(3(\.\d+)?)?(\.exe)?", python) or os.path.realpath(python) == os.path.realpath(sys.executable)
+    return Check(
+        name, f"python3 starts {python}", "" if ours else f"another Python: {sys.executable} -m ipykernel install --sys-prefix"
+    )
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    check_gpu_and_wheel,
+    check_kernels,
+    check_compiler,
+    check_threads,
+    check_openmp,
+    check_kernel_spec,
+)
+
+
+def examine() -> Iterator[Check]:
+    """Every check in turn. One that breaks is itself a finding."""
+    for check in CHECKS:
+        try:
+            yield check()
+        except Exception as error:  # a broken installation may break in any way; the other checks go on
+            yield Check(check.__name__, "could not be checked", f"{type(error).__name__}: {error}")
