@@ -59,9 +59,9 @@ def record(path: Path, *, force: bool = False, devices: list[str] | None = None,
     about, note, status = dict(describe_machine().rows()), "complete", 0
     gpu = next((device_name(device) for device in devices if device != "cpu"), "")
     about |= {"cpu": cpu_name()} | ({"gpu": gpu} if gpu else {})
-    found, plan = {}, list(stages(devices, epochs, short))
+    found, what = {}, ""
     try:
-        for what, field, key, measured in _progress(plan):
+        for what, field, key, measured in _progress(list(stages(devices, epochs, short))):  # noqa: B007  told on interrupt
             found.setdefault(field, {})[key] = measured()
     except KeyboardInterrupt:
         note, status = f"interrupted at: {what}", 130

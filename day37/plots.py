@@ -194,29 +194,26 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
 
 
 def plot_ladder(*ladders: Ladder) -> Axes:
-    """Microseconds per step of each way to train, on each machine; a line marks the middle half, an absent bar has no way."""
+    """Microseconds per step of each way to train, for each ladder, with the middle half; or why a way is not there."""
     names = list(dict.fromkeys(rung.name for ladder in ladders for rung in ladder.rungs))
     best = min((ladder.step_us(ladder.best), ladder.best.name) for ladder in ladders)
-    axes = new_axes(
-        "µs per step (logarithmic)", "", f"The same losses, at best in {best[0]:.3g} µs a step: {best[1]}", size=(8, 4.6)
-    )
-    height = 0.8 / len(ladders)
+    title = f"The same losses, at best in {best[0]:.3g} µs a step: {best[1]}"
+    axes = new_axes("µs per step (logarithmic)", "", title, size=(8, 4.6))
+    missing = {rung.name: rung.obstacle for ladder in ladders for rung in ladder.rungs}
+    small = {"fontsize": "small", "va": "center"}
     for i, ladder in enumerate(ladders):
+        times = np.array([[*rung.time.quartiles, rung.time.median] for rung in ladder.measured]) / ladder.epochs * 1e6
+        low, high, middle = times.T
+        places = [names.index(rung.name) + (i + 0.5) / len(ladders) - 0.5 for rung in ladder.measured]
+        style = {"fmt": MARKERS[i % 7], "capsize": 3, "fillstyle": "none" if ladder.origin.recorded else "full"}
+        axes.errorbar(middle, places, xerr=[middle - low, high - middle], color=COLOURS[i % 7], label=str(ladder.origin), **style)
+        for at in zip(middle, places, strict=True):
+            axes.annotate(f"{at[0]:.3g}", at, xytext=(8, 0), textcoords="offset points", **small)
         for rung in ladder.measured:
-            (low, high), middle = (q / ladder.epochs * 1e6 for q in rung.time.quartiles), ladder.step_us(rung)
-            where, hatch = names.index(rung.name) + (i + 0.5) * height - 0.4, "//" if ladder.origin.recorded else None
-            label = str(ladder.origin) if rung is ladder.rungs[0] else None
-            bar = axes.barh(where, middle, height, color=COLOURS[i % 7], hatch=hatch, edgecolor="white", label=label)
-            axes.errorbar(middle, where, xerr=[[middle - low], [high - middle]], color="black")
-            axes.bar_label(bar, [f"{middle:.3g}"], padding=6, fontsize="small")
-    for place, name in enumerate(names):
-        if not any(rung.name == name for ladder in ladders for rung in ladder.measured):
-            why = next(rung.obstacle for ladder in ladders for rung in ladder.rungs if rung.name == name)
-            axes.annotate(
-                f"not here: {why[:60]}", (0.01, place), xycoords=("axes fraction", "data"), fontsize="small", va="center"
-            )
-    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names)
+            missing.pop(rung.name, None)
+    for name, why in missing.items():
+        axes.annotate(f"not here: {why[:70]}", (0.01, names.index(name)), xycoords=("axes fraction", "data"), **small)
+    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.margins(x=0.15)
-    axes.invert_yaxis()
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.16))
     return axes

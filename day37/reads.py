@@ -144,3 +144,45 @@ def fit_cost(sweep: ReadSweep) -> CostModel:
     half = t.ppf((1 + CONFIDENCE) / 2, len(epochs) - 3) * np.sqrt(np.diag(covariance))
     ends = zip(best * unit, (best - half) * unit, (best + half) * unit, strict=True)
     return CostModel(*(Interval(*map(float, each)) for each in ends))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The model fitted to some intervals, and what it says of the others: rows of (interval, epochs, predicted, median).
+
+    Times in seconds; `within`: the largest error allowed, as a share of the median.
+    """
+
+    model: CostModel
+    rows: tuple[tuple[int, int, float, float], ...]
+    within: float = 0.05
+
+    @property
+    def worst(self) -> float:
+        """The largest error of any prediction, as a share of the measured median."""
+        return max(abs(predicted / measured - 1) for _, _, predicted, measured in self.rows)
+
+    def __repr__(self) -> str:
+        lines = [f"{'read every':>12}{'epochs':>8}{'predicted':>12}{'measured':>12}{'error':>8}"]
+        for every, epochs, predicted, measured in self.rows:
+            times = f"{show_seconds(predicted):>12}{show_seconds(measured):>12}"
+            lines.append(f"{every:>12,}{epochs:>8,}{times}{predicted / measured - 1:>8.1%}")
+        holds = "holds" if self.worst <= self.within else "does not hold"
+        return "\n".join([*lines, f"the model {holds} to {self.within:.0%} on intervals that it was not fitted to"])
+
+
+def hold_out(sweep: ReadSweep, intervals: Sequence[int]) -> HeldOut:
+    """Fit the cost model without the runs of these intervals, then predict their medians.
+
+    ValueError if an interval is not in the sweep, or if too little is left to fit.
+    """
+    for every in intervals:
+        require(every in sweep.intervals, "intervals", every, f"among those of the sweep, {sorted(set(sweep.intervals))}")
+    pairs = list(zip(sweep.runs, sweep.intervals, strict=True))
+    model = fit_cost(ReadSweep(tuple(run for run, every in pairs if every not in intervals)))
+    times: dict[tuple, list[float]] = {}
+    for run, every in pairs:
+        if every in intervals:
+            times.setdefault((every, run.epochs, run.reads), []).append(run.seconds)
+    rows = [(every, n, model.predict(n, reads), float(np.median(s))) for (every, n, reads), s in sorted(times.items())]
+    return HeldOut(model, tuple(rows))

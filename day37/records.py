@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import tempfile
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from importlib.resources import files
 from os import PathLike
@@ -88,11 +87,11 @@ def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> 
     """
     path = Path(path)
     text = json.dumps({"schema": SCHEMA, **_encode(recording)}, allow_nan=False, ensure_ascii=False)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".json", encoding="utf-8", delete=False) as file:
-        file.write(text)
+    half_done = path.with_name(f"{path.stem}-{os.getpid()}.json")
+    half_done.write_text(text, encoding="utf-8")
     if not force and path.exists():
-        raise FileExistsError(f"{path} exists already and was left alone; the recording is in {file.name}")
-    os.replace(file.name, path)
+        raise FileExistsError(f"{path} exists already and was left alone; the recording is in {half_done}")
+    os.replace(half_done, path)
 
 
 def load(path: str | PathLike) -> Recording:
