@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -120,18 +121,18 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     check_fit(model, data)
     step = make_step(copy.deepcopy(model), data)
     events = profile_events(lambda: step().item(), data.device, steps)
-    operations, kernels, copies, busy = {}, {}, 0.0, 0.0
+    operations, kernels, copies, busy = Counter(), Counter(), 0, 0.0
     for event in events:
         on_host, copying = event.device_type == torch.autograd.DeviceType.CPU, event.name.startswith(("Memcpy", "Memset"))
         if event.is_user_annotation or (on_host and not event.name.startswith("aten::")):
             continue
-        copies += copying / steps
-        busy += 0 if on_host or copying else event.time_range.elapsed_us() * 1e-6 / steps
+        copies += copying
         if not copying:
-            table = operations if on_host else kernels
-            table[event.name] = table.get(event.name, 0) + 1 / steps
-    reads = operations.get("aten::_local_scalar_dense", 0.0)
-    return OperationCount(operations, kernels, copies, reads, busy, Origin.here(data.device))
+            (operations if on_host else kernels)[event.name] += 1
+            busy += 0 if on_host else event.time_range.elapsed_us() * 1e-6
+    each = [{name: count / steps for name, count in table.items()} for table in (operations, kernels)]
+    reads = operations["aten::_local_scalar_dense"] / steps
+    return OperationCount(*each, copies / steps, reads, busy / steps, Origin.here(data.device))
 
 
 def profile_events(step: Callable[[], object], device: torch.device, steps: int, *, warmup: int = 5) -> list:

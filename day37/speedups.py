@@ -167,8 +167,8 @@ class Ladder:
         return rung.time.median / self.epochs * 1e6
 
     def comparison(self, rung: Rung) -> Comparison:
-        """The rung's time against the plain loop's. ValueError for fewer than 8 repeats."""
-        return judge(self.rungs[0].time, rung.time)
+        """The rung's time against the plain loop's."""
+        return judge(self.rungs[0].time, rung.time, few=True)
 
     def preparation(self, rung: Rung) -> float:
         """Seconds that its first run took over the others: compiling, recording."""
@@ -190,10 +190,10 @@ class Ladder:
     def _line(self, rung: Rung) -> str:
         if rung.time is None:
             return f"{rung.name:22}{'not here:':>12} {rung.obstacle}"
-        against, pays = self.comparison(rung), self.pays_from(rung)
-        interval = f"{1 / against.high:.3g} to {1 / against.low:.3g}"
+        (times, low, high), pays = self.comparison(rung).speed_up, self.pays_from(rung)
+        interval = f"{low:.3g} to {high:.3g}"
         start = "" if rung is self.rungs[0] else "never" if pays is None else f"{pays:,} epochs"
-        text = f"{rung.name:22}{self.step_us(rung):12.1f}{1 / against.ratio:10.2f}  {interval:14}"
+        text = f"{rung.name:22}{self.step_us(rung):12.1f}{times:10.2f}  {interval:14}"
         return text + f"{show_seconds(self.preparation(rung)):>12}{start:>16}{rung.loss_error:17.0e}"
 
     def explain(self) -> str:

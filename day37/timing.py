@@ -174,6 +174,11 @@ class Comparison:
         """What the second is, held against the first: "faster", "slower" or "cannot tell"."""
         return "faster" if self.high < 1 else "slower" if self.low > 1 else "cannot tell"
 
+    @property
+    def speed_up(self) -> tuple[float, float, float]:
+        """How many times as fast the second is as the first, and the ends of the interval."""
+        return 1 / self.ratio, 1 / self.high, 1 / self.low if self.low else math.inf
+
     def __repr__(self) -> str:
         interval = f"{CONFIDENCE:.0%} interval {self.low:.3f} to {self.high:.3f}"
         words = {"cannot tell": f"cannot tell {self.second.name} from {self.first.name}"}
@@ -184,17 +189,19 @@ class Comparison:
         )
 
 
-def judge(first: Measurement, second: Measurement) -> Comparison:
+def judge(first: Measurement, second: Measurement, *, few: bool = False) -> Comparison:
     """The median ratio of two measurements taken in turn, with its interval: no bell curve is assumed.
 
     Sample i of one was taken beside sample i of the other, so each pair gives a ratio. The interval of their median
     comes from the binomial distribution (scipy.stats.quantile_test; W. J. Conover, Practical Nonparametric
     Statistics), which takes the rounds as independent of each other. ValueError unless both have equally many
-    samples, 8 or more: fewer can decide nothing. ValueError too for a sample of 0 s.
+    samples, 8 or more: fewer can decide nothing (if `few`, an interval without bounds). ValueError too for 0 s.
     """
     from scipy.stats import quantile_test
 
     pairs = len(first.samples)
+    if few and pairs < 8:
+        return Comparison(first, second, second.median / first.median, 0.0, math.inf)
     require(pairs >= 8 and pairs == len(second.samples), "repeats", pairs, "8 or more, the same for both")
     shortest = min(*first.samples, *second.samples)
     require(shortest > 0, "the shortest sample", shortest, "above 0 s: too short for this clock, so call it many times a run")
@@ -223,7 +230,4 @@ def compare(
     require(len(names) == len(set(names)) == 2, "names", names, "two different names")
     functions = dict(zip(names, (first, second), strict=True))
     both = measure_in_turn(functions, device=device, setup=setup, warmup=warmup, repeats=repeats, seed=seed)
-    a, b = both.values()
-    if len(a.samples) < 8:
-        return Comparison(a, b, b.median / a.median, 0.0, math.inf)
-    return judge(a, b)
+    return judge(*both.values(), few=True)

@@ -10,7 +10,8 @@ import torch
 from day37 import MLP, EarlyStopping, choose_device, compare, load_iris, measure, read_gpu_name, records, trace_calls, train
 from day37.costs import Setting, measure_copies, measure_growth, measure_launch, with_threads
 from day37.overhead import count_operations, measure_floor, measure_phases
-from day37.reads import ReadSweep, fit_cost, sweep_reads
+from day37.reads import ReadSweep, fit_cost, hold_out, sweep_reads
+from day37.speedups import measure_speedups
 
 SPLIT = load_iris()
 EPOCHS, EVERY = "epochs must be a whole number, 1 or more", "read_loss_every must be a whole number from 1 to 20"
@@ -109,6 +110,11 @@ TABLE = [
     (lambda: sweep_reads(MLP, SPLIT, intervals=[]), ValueError, "intervals must be one or more", "[]"),
     (lambda: sweep_reads(MLP, SPLIT, repeats=0), ValueError, "repeats must be a whole number, 1 or more", "0"),
     (lambda: fit_cost(ReadSweep((training()(),))), ValueError, "two intervals at least", "(1,)"),
+    (lambda: hold_out(ReadSweep((training()(),)), [7]), ValueError, "intervals must be among those of the sweep, [1]", "7"),
+    (lambda: measure_speedups(MLP(), SPLIT, epochs=0), ValueError, EPOCHS, "0"),
+    (lambda: measure_speedups(MLP(), SPLIT, repeats=7), ValueError, "repeats must be a whole number, 8 or more", "7"),
+    (lambda: measure_speedups(MLP(), SPLIT, lr=-1), ValueError, LR, "-1"),
+    (lambda: measure_speedups(MLP(), rows(SPLIT, 0)), ValueError, "data must be a split with rows", "(0,)"),
     (lambda: EarlyStopping(patience=0), ValueError, "patience must be a whole number, 1 or more", "0"),
     (lambda: EarlyStopping(min_delta=-1), ValueError, "min_delta must be a number, 0 or more", "-1"),
     (lambda: EarlyStopping(min_delta="x"), ValueError, "min_delta must be a number, 0 or more", "'x'"),
@@ -133,6 +139,10 @@ def published_json():
     )
 
 
+def run(top):
+    return top["runs"]["gpu-every-epoch"]
+
+
 def cut(change):
     top = published_json()
     change(top)
@@ -143,27 +153,28 @@ BROKEN = {
     "empty": ("", "not JSON"),
     "truncated": (json.dumps(published_json())[:5000], "not JSON, or not all of it"),
     "no object": ("[]", "the file must be a JSON object"),
-    "another schema": (cut(lambda t: t.update(schema="other/9")), "schema must be 'day37-recording/1', but it is 'other/9'"),
-    "no schema": (cut(lambda t: t.pop("schema")), "schema must be 'day37-recording/1', but it is None"),
-    "no runs": (cut(lambda t: t.pop("runs")), "runs must be present"),
-    "runs of a wrong type": (cut(lambda t: t.update(runs={})), "runs must be of type list"),
+    "another schema": (cut(lambda t: t.update(schema="other/9")), "schema must be 'day37-recording/2', but it is 'other/9'"),
+    "no schema": (cut(lambda t: t.pop("schema")), "schema must be 'day37-recording/2', but it is None"),
+    "no workload": (cut(lambda t: t.pop("workload")), "workload must be present"),
+    "runs of a wrong type": (cut(lambda t: t.update(runs=[])), "runs must be an object"),
     "no source": (cut(lambda t: t.pop("source")), "source must be present"),
-    "a text for seconds": (cut(lambda t: t["runs"][1].update(seconds="fast")), "runs[1].seconds must be of type int or float"),
-    "negative seconds": (cut(lambda t: t["runs"][1].update(seconds=-1)), "runs[1].seconds must be a finite number above 0"),
-    "no end of seconds": (cut(lambda t: t["runs"][1].update(seconds=10**400)), "too large"),
-    "half an epoch": (cut(lambda t: t["runs"][1].update(epochs=1.5)), "runs[1].epochs must be of type int, but it is 1.5"),
-    "negative reads": (cut(lambda t: t["runs"][1].update(reads=-5)), "runs[1].reads must be a whole number, 0 or more"),
-    "one id twice": (cut(lambda t: t["runs"][1].update(id="cpu-every-epoch")), "runs[1].id must be unlike all before it"),
-    "runs of nothing": (cut(lambda t: t.update(runs=[])), "runs must be one run or more"),
+    "a text for seconds": (cut(lambda t: run(t).update(seconds="fast")), "runs.gpu-every-epoch.seconds must be a finite number"),
+    "negative seconds": (
+        cut(lambda t: run(t).update(seconds=-1)),
+        "gpu-every-epoch.seconds must be a finite number above 0",
+    ),
+    "no end of seconds": (cut(lambda t: run(t).update(seconds=10**400)), "too large"),
+    "half an epoch": (cut(lambda t: run(t).update(epochs=1.5)), "runs.gpu-every-epoch.epochs must be of type int, but it is 1.5"),
+    "negative reads": (cut(lambda t: run(t).update(reads=-5)), "runs.gpu-every-epoch.reads must be a whole number, 0 or more"),
     "a word in a table": (cut(lambda t: t["tables"]["intervals"]["rows"][1].__setitem__(0, "x")), "rows[1][0] must be a finite"),
     "a NaN loss": (
-        cut(lambda t: t["runs"][0]["losses"].__setitem__(3, float("nan"))),
-        "runs[0].losses[3] must be a finite number",
+        cut(lambda t: run(t)["losses"].__setitem__(3, float("nan"))),
+        "runs.gpu-every-epoch.losses[3] must be a finite number",
     ),
-    "a loss missing": (cut(lambda t: t["runs"][2]["losses"].pop()), "runs[2].losses must be as many as epochs_read, 200"),
-    "no device": (cut(lambda t: t["runs"][0].pop("device")), "runs[0].device must be present"),
-    "a run that is a list": (cut(lambda t: t["runs"].__setitem__(0, [])), "runs[0] must be an object"),
-    "a short row": (cut(lambda t: t["tables"]["intervals"]["rows"][1].pop()), "tables.intervals.rows[1] must be a list of 3"),
+    "a loss missing": (cut(lambda t: run(t)["losses"].pop()), "runs.gpu-every-epoch.losses must be as many as epochs_read, 200"),
+    "no device": (cut(lambda t: run(t)["origin"].pop("device")), "runs.gpu-every-epoch.origin.device must be present"),
+    "a run that is a list": (cut(lambda t: t["runs"].update(one=[])), "runs.one must be an object"),
+    "a short row": (cut(lambda t: t["tables"]["intervals"]["rows"][1].pop()), "tables.intervals.rows must be lists of 3 numbers"),
 }
 
 

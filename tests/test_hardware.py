@@ -70,7 +70,7 @@ def test_the_card_says_who_counted_the_cores():
 
 def test_showing_a_card_asks_the_machine_nothing(monkeypatch):
     machine = describe_machine()
-    monkeypatch.setattr(hardware, "_output", lambda *_: pytest.fail("a command was run"))
+    monkeypatch.setattr(hardware, "command_output", lambda *_: pytest.fail("a command was run"))
     assert machine.accelerators in repr(machine)
     assert "accelerators" in machine._repr_html_()
 
@@ -83,27 +83,27 @@ def test_the_card_needs_no_psutil(monkeypatch):
 
 
 def test_why_there_is_no_accelerator(monkeypatch):
-    monkeypatch.setattr(hardware, "_output", lambda *_: "RTX 4070")
+    monkeypatch.setattr(hardware, "command_output", lambda *_: "RTX 4070")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.version, "cuda", None)
     assert "CPU only" in hardware.why_no_accelerator()
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     assert "driver may be too old" in hardware.why_no_accelerator()
-    monkeypatch.setattr(hardware, "_output", lambda *_: "")
+    monkeypatch.setattr(hardware, "command_output", lambda *_: "")
     assert "no NVIDIA driver" in hardware.why_no_accelerator()
 
 
 def test_a_variable_that_hides_the_card_is_named(monkeypatch):
-    monkeypatch.setattr(hardware, "_output", lambda *_: "RTX 4070")
+    monkeypatch.setattr(hardware, "command_output", lambda *_: "RTX 4070")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "CUDA_VISIBLE_DEVICES hides it" in hardware.why_no_accelerator()
 
 
 def test_a_command_that_fails_has_said_nothing():
-    assert hardware._output(sys.executable, "-c", "print('failed'); raise SystemExit(9)") == ""
-    assert hardware._output(sys.executable, "-c", "print(' fine ')") == "fine"
-    assert hardware._output("no-such-command") == ""
+    assert hardware.command_output(sys.executable, "-c", "print('failed'); raise SystemExit(9)") == ""
+    assert hardware.command_output(sys.executable, "-c", "print(' fine ')") == "fine"
+    assert hardware.command_output("no-such-command") == ""
 
 
 def test_a_kernel_that_fails_gives_its_reason(monkeypatch):

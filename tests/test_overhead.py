@@ -1,17 +1,39 @@
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
 from day37 import MLP, load_iris, overhead
 from day37.hardware import Origin
-from day37.overhead import PHASES, count_flops, count_operations, measure_floor, measure_phases, record_timeline, split_step
+from day37.overhead import (
+    PHASES,
+    count_flops,
+    count_operations,
+    measure_account,
+    measure_floor,
+    measure_phases,
+    record_timeline,
+    split_step,
+)
 from day37.training import make_step
+
+
+class Read:
+    """A step that takes its time where its loss is read."""
+
+    def __init__(self, work):
+        self.item = work
+
+    def __call__(self):
+        return self
 
 
 def weights(model):
     return [p.detach().clone() for p in model.parameters()]
 
 
-def test_the_five_phases_are_the_step(data):
+def test_the_phases_are_the_step(data):
     torch.manual_seed(1)
     whole = MLP()
     torch.manual_seed(1)
@@ -26,14 +48,17 @@ def test_the_five_phases_are_the_step(data):
 
 
 def test_phases_are_timed_without_the_warm_up(model, data, clock, monkeypatch):
-    seconds = dict(zip(PHASES, (1, 2, 3, 4, 5), strict=True))
+    seconds = dict(zip(PHASES, (1, 2, 3, 4, 5, 6), strict=True))
     monkeypatch.setattr(overhead, "split_step", lambda *_: {name: clock.work(s) for name, s in seconds.items()})
-    monkeypatch.setattr(overhead, "make_step", lambda *_: clock.work(16))
+    monkeypatch.setattr(overhead, "make_step", lambda *_: Read(clock.work(24)))
     phases = measure_phases(model, data, steps=4, warmup=2)
     assert {name: m.samples for name, m in phases.phases.items()} == {name: (s,) * 4 for name, s in seconds.items()}
-    assert phases.total == 15
-    assert phases.whole.samples == (16,) * 4
-    assert "0.94" in repr(phases)
+    assert phases.total == 21
+    assert phases.whole.samples == (24,) * 4
+    assert phases.unexplained == 1 - 21 / 24
+    assert "unexplained: 12% of the whole" in repr(phases)
+    exact = replace(phases, whole=replace(phases.whole, samples=(22.0,)))
+    assert "agree to 5%" in repr(exact)
 
 
 def test_measuring_leaves_the_model_as_it_was(model, data):
@@ -82,12 +107,17 @@ def test_copies_are_no_launches_and_a_blind_profiler_says_so(model, data, monkey
         is_user_annotation, device_type = False, torch.autograd.DeviceType.CUDA
 
         def __init__(self, name):
-            self.name = name
+            self.name, self.time_range = name, self
+
+        def elapsed_us(self):
+            return 3
 
     events = [Event("Memcpy HtoD"), Event("Memset"), Event("gemm"), Event("gemm")]
     monkeypatch.setattr(overhead, "profile_events", lambda *_: events)
-    assert count_operations(model, data, steps=2).kernels == {"gemm": 1.0}
-    blind = overhead.OperationCount({}, {}, Origin("mps", "a GPU", "today"))
+    counted = count_operations(model, data, steps=2)
+    assert (counted.kernels, counted.copies) == ({"gemm": 1.0}, 1.0)
+    assert counted.kernel_seconds == pytest.approx(3e-6)
+    blind = overhead.OperationCount({}, {}, 0.0, 0.0, 0.0, Origin("mps", "a GPU", "today"))
     assert "saw no kernels" in repr(blind)
     timeline = overhead.Timeline((overhead.Span("forward", 0.0, 1.0),), (), blind.origin)
     assert "saw no work" in repr(timeline)
@@ -102,10 +132,22 @@ def test_an_interrupt_keeps_the_whole_steps(model, data, clock, monkeypatch):
         if len(calls) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(overhead, "make_step", lambda *_: stop_in_the_fourth)
+    monkeypatch.setattr(overhead, "make_step", lambda *_: Read(stop_in_the_fourth))
     phases = measure_phases(model, data, steps=9, warmup=1)
     assert phases.whole.samples == (1, 1)
     assert {len(m.samples) for m in phases.phases.values()} == {2}
+
+
+def test_an_account_holds_parts_counts_and_floor(model, data):
+    account = measure_account(model, data, steps=50)
+    text = repr(account)
+    assert account.operations.reads == 1
+    assert math.isnan(account.idle)
+    assert all(word in text for word in (*PHASES, "operations", "none: the host computes", "0, 1", "arithmetic", "LIVE"))
+    kernels = replace(account.operations, kernels={"gemm": 20.0}, kernel_seconds=account.phases.whole.median / 4)
+    on_device = replace(account, operations=replace(kernels, origin=Origin("cuda:0", "a GPU", "today")))
+    assert on_device.idle == pytest.approx(0.75)
+    assert "20, " in repr(on_device) and "idle 75%" in repr(on_device)
 
 
 @pytest.mark.gpu
@@ -116,4 +158,9 @@ def test_a_gpu_launches_kernels():
     assert sum(counts.kernels.values()) > 10
     timeline = record_timeline(MLP().to("cuda"), data)
     assert len(timeline.device) > 20
-    assert len(timeline.host) == 10
+    assert len(timeline.host) == 2 * len(PHASES)
+    assert max(span.end for span in timeline.device) <= timeline.host[-1].end
+    account = measure_account(MLP().to("cuda"), data, steps=200)
+    assert 0 < account.idle < 1
+    assert account.operations.reads == 1
+    assert abs(account.phases.unexplained) < 0.2

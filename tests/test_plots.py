@@ -7,8 +7,11 @@ import torch
 
 from day37 import MLP, compare, measure_in_turn, plots, records, train
 from day37.costs import Setting, measure_copies, measure_growth
+from day37.hardware import Origin
 from day37.overhead import measure_phases, record_timeline
 from day37.reads import fit_cost, sweep_reads
+from day37.speedups import Ladder, Rung
+from day37.timing import Measurement
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +83,20 @@ def test_the_width_can_be_on_the_axis():
     growth = measure_growth({"all": Setting()}, [(12, 10), (12, 20)], repeats=2)
     axes = plots.plot_growth(growth, over="width", title="wider")
     assert list(axes.get_lines()[0].get_xdata()) == [10, 20]
+
+
+def test_a_ladder_shows_each_machine_and_why_a_way_is_missing():
+    def ladder(seconds, recorded):
+        origin = Origin("cuda:0", "GPU 2" if recorded else "GPU 1", "today", recorded)
+        time = Measurement("plain loop", (seconds,) * 8, origin)
+        graph = Rung("graph", "a", "b", **({"obstacle": "no GPU"} if recorded else {"time": time, "first_seconds": 1.0}))
+        return Ladder(1000, (Rung("plain loop", "a", "b", "", time, 1.0, 0.0, 0.0), graph), 0.0)
+
+    axes = plots.plot_ladder(ladder(0.5, False), ladder(0.25, True))
+    assert "best in 250 µs a step" in axes.get_title()
+    assert "LIVE, GPU 1" in text_of(axes) and "RECORDED, GPU 2" in text_of(axes)
+    notes = [text.get_text() for text in axes.texts]
+    assert notes.count("500") == 2 and notes.count("250") == 1 and not [n for n in notes if "not here" in n]
+    alone = plots.plot_ladder(ladder(0.25, True))
+    assert "not here: no GPU" in [text.get_text() for text in alone.texts]
+    assert alone.get_xscale() == "log"

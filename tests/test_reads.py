@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from day37 import MLP, reads
 from day37.hardware import Origin
-from day37.reads import ReadSweep, count_reads, fit_cost, sweep_reads
+from day37.reads import ReadSweep, count_reads, fit_cost, hold_out, sweep_reads
 from day37.training import TrainingRun
 
 
@@ -97,3 +99,19 @@ def test_reads_are_counted():
     assert count_reads(lambda: float(loss) + float(loss)) == 2
     assert count_reads(lambda: str(loss)) >= 1
     assert count_reads(lambda: loss * 2) == 0
+
+
+def test_intervals_held_out_are_predicted_from_the_others():
+    check = hold_out(made_up(0.01, 650e-6, 190e-6), [10])
+    assert [(every, epochs) for every, epochs, *_ in check.rows] == [(10, 1000), (10, 2000)]
+    assert check.worst < 1e-6
+    assert "the model holds to 5%" in repr(check)
+    assert check.model.b.value == pytest.approx(190e-6, rel=1e-6)
+
+
+def test_a_model_that_does_not_predict_says_so():
+    sweep = made_up(0.01, 650e-6, 190e-6)
+    slow = [replace(run, seconds=run.seconds * 1.2) if run.epochs_read[0] == 10 else run for run in sweep.runs]
+    check = hold_out(ReadSweep(tuple(slow)), [10])
+    assert check.worst == pytest.approx(1 - 1 / 1.2, rel=0.01)
+    assert "does not hold" in repr(check)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from day37 import Stopwatch, compare, judge, measure, measure_in_turn
+from day37 import Stopwatch, compare, judge, measure, measure_in_turn, timing
 from day37.hardware import Origin
 from day37.timing import Measurement, show_seconds
 
@@ -169,3 +169,7 @@ def test_a_gpu_queues_and_finishes_later():
         for _ in range(20):
             a @ a
     assert watch.queued < watch.seconds / 2
+
+
+def test_laps_are_read_between_the_functions(clock):
+    assert timing.time_laps(clock.work(2), clock.work(5), clock.work(1)) == [2, 5, 1]
