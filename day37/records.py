@@ -136,7 +136,7 @@ def _decode(kind, value, where: str):
     if kind is float:
         right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         require(right, where, value, "a finite number")
-        return float(value)
+        return value
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     require(right, where, value, f"of type {kind.__name__}")
     return value

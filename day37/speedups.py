@@ -222,7 +222,8 @@ def measure_speedups(
         replace(rung, time=times[name], **_errors(plain, outcome)) if run else rung
         for name, (rung, run, *outcome) in tried.items()
     )
-    return Ladder(epochs, rungs, ready_compiler(data.device)[1])
+    compiles = any(_needs_compiler in way.needs for way in WAYS)
+    return Ladder(epochs, rungs, ready_compiler(data.device)[1] if compiles else 0.0)
 
 
 def _try(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> tuple:
