@@ -2,75 +2,98 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from day37 import MLP, available_devices, describe_machine, doctor, load_iris, records, train
 from day37.costs import Setting, measure_copies, measure_growth, measure_launch
-from day37.hardware import cpu_name, device_name, usable_cpus
+from day37.hardware import device_name, usable_cpus
 from day37.overhead import measure_account, record_timeline
 from day37.reads import fit_cost, sweep_reads
 from day37.speedups import measure_speedups
 
 EPOCHS, SHORT, SEED = 20_000, 5_000, 42  # SHORT: for what is repeated, so that all of it takes minutes
+ROWS, WIDTHS = [(120 * 4**k, 10) for k in range(8)], [(120, 10 * 4**k) for k in range(6)]
+
+
+def make_model(device: str) -> MLP:
+    """The same start weights on every device."""
+    torch.manual_seed(SEED)
+    return MLP().to(device)
 
 
 def stages(devices: list[str], epochs: int, short: int) -> Iterator[tuple[str, str, str, Callable[[], object]]]:
     """What `record` measures: in words, the recording's field, the key in it, and the function that measures it."""
-
-    def make_model(device):
-        torch.manual_seed(SEED)
-        return MLP().to(device)
-
     for device in devices:
-        model, data = make_model(device), load_iris(device)
-        step = {"model": model, "data": data}
-        yield f"training on {device}", "runs", device, lambda d=data, v=device: _run(make_model(v), d, epochs)
-        yield f"account of a step on {device}", "accounts", device, lambda s=step: measure_account(**s)
-        yield f"timeline on {device}", "timelines", device, lambda s=step: record_timeline(**s)
-        yield f"copies to {device}", "copies", device, lambda v=device: measure_copies(v)
-        yield f"launches on {device}", "launches", device, lambda v=device: measure_launch(v)
-        lengths = [max(short // 10, 100), max(short // 5, 200)]
-        sweep = {"epochs": lengths, "intervals": (1, 2, 5, 10, 20, 100)}
-        yield f"reads on {device}", "sweeps", device, lambda d=data, v=device, s=sweep: sweep_reads(lambda: make_model(v), d, **s)
-        yield f"ways to train faster on {device}", "ladders", device, lambda s=step: measure_speedups(**s, epochs=short)
-    settings = {"CPU, 1 thread": Setting(threads=1), f"CPU, {usable_cpus()} threads": Setting(threads=usable_cpus())}
+        both = make_model(device), load_iris(device)
+        run = {"epochs": epochs, "progress": False, "name": f"{device}, read every epoch"}
+        sweep = {"epochs": [max(short // 10, 100), max(short // 5, 200)], "intervals": (1, 2, 5, 10, 20, 100)}
+        yield f"training on {device}", "runs", device, partial(train, make_model(device), both[1], **run)
+        yield f"account of a step on {device}", "accounts", device, partial(measure_account, *both)
+        yield f"timeline on {device}", "timelines", device, partial(record_timeline, *both)
+        yield f"copies to {device}", "copies", device, partial(measure_copies, device)
+        yield f"launches on {device}", "launches", device, partial(measure_launch, device)
+        yield f"reads on {device}", "sweeps", device, partial(sweep_reads, partial(make_model, device), both[1], **sweep)
+        yield f"ways to train on {device}", "ladders", device, partial(measure_speedups, *both, epochs=short)
+    settings = {f"CPU, {n} thread{'s' * (n > 1)}": Setting(threads=n) for n in (1, usable_cpus())}
     settings |= {device: Setting(device) for device in devices if device != "cpu"}
-    for over, sizes in (("rows", [(120 * 4**k, 10) for k in range(8)]), ("width", [(120, 10 * 4**k) for k in range(6)])):
-        yield f"growth in {over}", "growths", over, lambda s=sizes: measure_growth(settings, s)
-
-
-def _run(model, data, epochs):
-    return train(model, data, epochs=epochs, progress=False, name=f"{data.device}, read every epoch")
+    for over, sizes in (("rows", ROWS), ("width", WIDTHS)):
+        yield f"growth in {over}", "growths", over, partial(measure_growth, settings, sizes)
 
 
 def record(path: Path, *, force: bool = False, devices: list[str] | None = None, epochs: int = EPOCHS, short: int = SHORT) -> int:
-    """Measure this machine and write the recording to `path`; 0, or 130 after an interrupt, which keeps what is done."""
+    """Measure this machine and write the recording to `path`.
+
+    0 if all was measured; 1 if a part of it failed; 130 after an interrupt. Both keep the parts that were finished.
+    """
     if path.exists() and not force:
         return _fail(f"{path} exists: give another name with --out, or --force to overwrite it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         return _fail(f"{path.parent} is no folder that can be written to")
     torch.set_num_threads(1)  # steady times; where more are used, the result says so
     devices = devices or sorted({"cpu", available_devices()[0]})
-    about, note, status = dict(describe_machine().rows()), "complete", 0
-    gpu = next((device_name(device) for device in devices if device != "cpu"), "")
-    about |= {"cpu": cpu_name()} | ({"gpu": gpu} if gpu else {})
-    found, what = {}, ""
-    try:
-        for what, field, key, measured in _progress(list(stages(devices, epochs, short))):  # noqa: B007  told on interrupt
-            found.setdefault(field, {})[key] = measured()
-    except KeyboardInterrupt:
-        note, status = f"interrupted at: {what}", 130
+    gpu = [device_name(device) for device in devices if device != "cpu"]
+    about = dict(describe_machine().rows()) | ({"gpu": gpu[0]} if gpu else {})
     workload = {"dataset": "iris", "model": "MLP 4-10-3", "optimizer": "SGD, lr 0.01, full batch", "threads": "1 unless said"}
-    source = f"python -m day37 record, {note}"
-    recording = records.Recording(source, datetime.now(UTC).isoformat(timespec="seconds"), about, workload, **found)
-    records.save(recording, path, force=force)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    found, note, status = _measure(list(stages(devices, epochs, short)))
+    records.save(records.Recording(f"python -m day37 record, {note}", when, about, workload, **found), path, force=force)
     print(f"{note}; written to {path}")
     return status
+
+
+def _measure(plan: list[tuple]) -> tuple[dict[str, dict], str, int]:
+    """The results of the stages that were finished, by field and key; a note on the others; and the exit status."""
+    found, failed, what, interrupts = {}, [], "", []
+
+    def interrupt(*_) -> None:  # what measures ends early and well when interrupted, so remember that it was
+        interrupts.append(what)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        for what, field, key, measured in _progress(plan):
+            try:
+                result = measured()
+            except Exception as error:  # the other stages go on, and nothing measured is lost
+                failed.append(f"{what} failed: {error}")
+                continue
+            if interrupts:
+                break
+            found.setdefault(field, {})[key] = result
+    except KeyboardInterrupt:
+        interrupts.append(what)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        return found, f"interrupted at: {interrupts[0]}", 130
+    return found, "; ".join(failed) or "complete", int(bool(failed))
 
 
 def _progress(plan: list) -> Iterator[tuple]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from day37.hardware import available_devices, command_output, usable_cpus, why_kernels_fail
+from day37.hardware import available_devices, nvidia_driver, usable_cpus, why_kernels_fail, why_no_accelerator
 from day37.speedups import ready_compiler
 
 
@@ -27,17 +27,9 @@ class Check:
 
 def check_gpu_and_wheel() -> Check:
     """A GPU that this torch cannot use: a build for the CPU, or a driver too old for it, or a variable that hides it."""
-    cards, name = command_output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"), "GPU and torch"
-    seen = f"torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}; {cards or 'no NVIDIA driver answers'}"
-    if not cards or torch.cuda.is_available():
-        return Check(name, seen)
-    if torch.version.cuda is None:
-        return Check(
-            name, seen, "this torch is built for the CPU only: install a CUDA build, https://pytorch.org/get-started/locally/"
-        )
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return Check(name, seen, "the environment variable CUDA_VISIBLE_DEVICES hides the GPU: unset it")
-    return Check(name, seen, f"the driver may be too old for CUDA {torch.version.cuda}: update it, or install an older torch")
+    driver = nvidia_driver()
+    seen = f"torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}; NVIDIA driver {driver or 'none'}"
+    return Check("GPU and torch", seen, why_no_accelerator() if driver and not torch.cuda.is_available() else "")
 
 
 def check_kernels() -> Check:

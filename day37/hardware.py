@@ -159,10 +159,15 @@ def describe_machine() -> Machine:
         memory=_memory(),
         accelerators=accelerators or f"none: {why_no_accelerator()}",
         cuda=f"torch built for CUDA {torch.version.cuda or '(none)'}, cuDNN {cudnn or '(not loaded)'}",
-        driver=command_output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "no NVIDIA driver found",
+        driver=nvidia_driver() or "no NVIDIA driver found",
         python=platform.python_version(),
         torch=torch.__version__,
     )
+
+
+def nvidia_driver() -> str:
+    """The version of the NVIDIA driver, as nvidia-smi prints it; empty if there is none."""
+    return command_output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
 
 
 def describe_accelerator(device: str) -> str:
@@ -219,8 +224,8 @@ def why_no_accelerator() -> str:
     if torch.version.cuda is None:
         return f"{cards} is fitted, but this torch is built for the CPU only: install a CUDA build"
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return f"{cards} is fitted, but the environment variable CUDA_VISIBLE_DEVICES hides it"
-    return f"{cards} is fitted, but torch's CUDA {torch.version.cuda} cannot use it: the driver may be too old"
+        return f"{cards} is fitted, but the environment variable CUDA_VISIBLE_DEVICES hides it: unset it"
+    return f"{cards} is fitted, but torch's CUDA {torch.version.cuda} cannot use it: the driver may be too old: update it, or install an older torch"
 
 
 def why_kernels_fail(device: str | torch.device) -> str:

@@ -1,12 +1,14 @@
 """python -m day37 record, compare and doctor."""
 
+import os
+import signal
 import sys
 
 import pytest
 import torch
 
 from day37 import __main__ as commands
-from day37 import doctor, records, speedups
+from day37 import doctor, hardware, records, speedups
 
 SMALL = {"devices": ["cpu"], "epochs": 50, "short": 20}
 
@@ -62,6 +64,35 @@ def test_an_interrupt_keeps_what_was_finished(quick, tmp_path, monkeypatch, caps
     assert commands.main(["compare", str(path), "--figure", str(tmp_path / "x.png")]) == 0
 
 
+def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(quick, tmp_path, monkeypatch):
+    real = commands.train
+
+    def interrupted(*arguments, **how):
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*arguments, **how)
+
+    def swallow(*arguments, **how):
+        try:
+            return interrupted(*arguments, **how)
+        except KeyboardInterrupt:
+            return real(*arguments, **how)
+
+    monkeypatch.setattr(commands, "train", swallow)
+    path = tmp_path / "none.json"
+    assert commands.record(path, **SMALL) == 130
+    assert records.load(path).runs == {}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stage_that_fails_is_named_and_the_others_go_on(quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "measure_launch", lambda _: 1 / 0)
+    path = tmp_path / "part.json"
+    assert commands.record(path, **SMALL) == 1
+    part = records.load(path)
+    assert "launches on cpu failed: division by zero" in part.source
+    assert list(part.ladders) == ["cpu"] and part.launches == {}
+
+
 def test_a_stage_that_is_told_without_tqdm(quick, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert [stage[0] for stage in commands._progress([("one",), ("two",)])] == ["one", "two"]
@@ -88,9 +119,9 @@ def test_doctor_gives_status_1_where_a_check_fails(monkeypatch, capsys):
 
 def test_the_gpu_checks(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(doctor, "command_output", lambda *_: "")
+    monkeypatch.setattr(hardware, "command_output", lambda *_: "")
     assert doctor.check_gpu_and_wheel().fault == ""
-    monkeypatch.setattr(doctor, "command_output", lambda *_: "RTX 4070, 550.54")
+    monkeypatch.setattr(hardware, "command_output", lambda *_: "RTX 4070")
     monkeypatch.setattr(torch.version, "cuda", None)
     assert "CUDA build" in doctor.check_gpu_and_wheel().fault
     monkeypatch.setattr(torch.version, "cuda", "13.0")
