@@ -225,7 +225,8 @@ def why_no_accelerator() -> str:
         return f"{cards} is fitted, but this torch is built for the CPU only: install a CUDA build"
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return f"{cards} is fitted, but the environment variable CUDA_VISIBLE_DEVICES hides it: unset it"
-    return f"{cards} is fitted, but torch's CUDA {torch.version.cuda} cannot use it: the driver may be too old: update it, or install an older torch"
+    fix = "the driver may be too old: update it, or install an older torch"
+    return f"{cards} is fitted, but torch's CUDA {torch.version.cuda} cannot use it: {fix}"
 
 
 def why_kernels_fail(device: str | torch.device) -> str:

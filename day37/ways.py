@@ -15,6 +15,7 @@ from day37.training import make_step
 UNROLLED = 5  # steps written one after the other in a compiled call
 LOOPS = 20  # how often such a call goes through them
 PER_GRAPH = 50  # steps in one CUDA graph
+WARM_UP = 3  # steps before it is recorded
 
 Run = Callable[[], Tensor]  # trains the model on from the weights it has; the losses of all epochs, on the host
 
@@ -97,19 +98,20 @@ def compiled_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
 
 
 def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, *, steps: int = 1) -> Run:
-    """Record `steps` whole steps once as a CUDA graph, then replay it: one launch for all the kernels in it.
-
-    The recipe is PyTorch's (notes/cuda, "Whole-network capture"): warm up on a side stream, inputs that stay in place.
-    """
-    steps, step = _divisor(epochs, steps), make_step(model, data, lr=lr)
-    losses = torch.empty(max(epochs, 3), device=data.device)
+    """Record `steps` whole steps once as a CUDA graph, then replay it: one launch for all the kernels in it."""
+    steps, losses = _divisor(epochs, steps), torch.empty(max(epochs, WARM_UP), device=data.device)
     epoch = torch.zeros(1, dtype=torch.int64, device=data.device)
 
-    def one_step() -> None:
-        losses.index_copy_(0, epoch, step().detach().reshape(1))
-        epoch.add_(1)
+    def new_step() -> Callable[[], None]:
+        step = make_step(model, data, lr=lr)
 
-    replay = _capture(lambda: [one_step() for _ in range(steps)], one_step, data.device)
+        def one_step() -> None:
+            losses.index_copy_(0, epoch, step().detach().reshape(1))
+            epoch.add_(1)
+
+        return one_step
+
+    replay = _capture(new_step, steps, data.device)
 
     def run() -> Tensor:
         epoch.zero_()
@@ -120,17 +122,25 @@ def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, *, ste
     return run
 
 
-def _capture(work: Callable, warm_up: Callable, device: torch.device) -> Callable[[], None]:
-    """A function that replays `work`, recorded after three calls of `warm_up` on a side stream."""
+def _capture(new_step: Callable[[], Callable], steps: int, device: torch.device) -> Callable[[], None]:
+    """A function that replays `steps` steps, recorded after a warm-up on a side stream, as PyTorch's notes on CUDA say.
+
+    The recorded step is a new one: autograd would run the old one's last nodes on the stream of the warm-up.
+    Source: pytorch.org/docs, "CUDA semantics", "Whole-network capture".
+    """
     with torch.cuda.device(device):
         side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            for _ in range(3):
-                warm_up()
+            warm = new_step()
+            for _ in range(WARM_UP):
+                warm()
         torch.cuda.current_stream().wait_stream(side)
+        del warm
+        step = new_step()
         with torch.cuda.graph(graph):
-            work()
+            for _ in range(steps):
+                step()
     return graph.replay
 
 

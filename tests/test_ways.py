@@ -64,10 +64,11 @@ def test_no_epoch_is_left_over(epochs, most, steps):
 def test_a_graph_counts_its_epochs_on_the_device(monkeypatch, epochs, steps):
     start = [p.detach().clone() for p in trained(lambda *_: list, 0)[1]]
 
-    def capture(work, warm_up, device):  # stands in for a CUDA graph: three warm-up steps, nothing run while recording
-        for _ in range(3):
-            warm_up()
-        return work
+    def capture(new_step, steps, device):  # stands in for a CUDA graph: a warm-up, and nothing run while recording
+        warm, step = new_step(), new_step()
+        for _ in range(ways.WARM_UP):
+            warm()
+        return lambda: [step() for _ in range(steps)]
 
     monkeypatch.setattr(ways, "_capture", capture)
 
