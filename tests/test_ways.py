@@ -135,7 +135,7 @@ for card in (80, 90):
 
 
 def test_the_kernel_compiles_for_gpus_that_are_not_here(tmp_path):
-    pytest.importorskip("triton", reason="Triton is on Linux only")
+    pytest.importorskip("triton", minversion="3.3", reason="Triton is on Linux only; before 3.3 this is written otherwise")
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
     environment.pop("TRITON_INTERPRET", None)
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, env=environment)
