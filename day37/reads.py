@@ -69,7 +69,7 @@ def sweep_reads(
     make_model: Callable[[], nn.Module],
     data: IrisSplit,
     *,
-    intervals: Sequence[int] = (1, 2, 10, 100),
+    intervals: Sequence[int] = (1, 2, 5, 10, 20, 100),
     epochs: Sequence[int] = (1000, 2000),
     repeats: int = 6,
     seed: int = 0,

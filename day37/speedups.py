@@ -180,8 +180,7 @@ class Ladder:
         return math.ceil(self.preparation(rung) / saved) if saved > 0 else None
 
     def __repr__(self) -> str:
-        names = f"{'interval':14}{'prepared in':>12}{'pays from':>16}{'losses agree to':>17}"
-        head = f"{'':22}{'µs per step':>12}{'speed-up':>10}  {names}"
+        head = f"{'':21}{'µs/step':>8}{'speed-up':>10}  {'interval':15}{'prepared in':>12}{'pays from':>11}{'losses to':>11}"
         lines = [head, *map(self._line, self.rungs)]
         if self.compiler_seconds:
             lines.append(f"the compiler took {show_seconds(self.compiler_seconds)} to get ready, once for this session")
@@ -189,16 +188,15 @@ class Ladder:
 
     def _line(self, rung: Rung) -> str:
         if rung.time is None:
-            return f"{rung.name:22}{'not here:':>12} {rung.obstacle}"
+            return f"{rung.name:21}not here: {rung.obstacle}"
         (times, low, high), pays = self.comparison(rung).speed_up, self.pays_from(rung)
-        interval = f"{low:.3g} to {high:.3g}"
-        start = "" if rung is self.rungs[0] else "never" if pays is None else f"{pays:,} epochs"
-        text = f"{rung.name:22}{self.step_us(rung):12.1f}{times:10.2f}  {interval:14}"
-        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>16}{rung.loss_error:17.0e}"
+        start = "" if rung is self.rungs[0] else "never" if pays is None else f"{pays:,}"
+        text = f"{rung.name:21}{self.step_us(rung):8.1f}{times:10.2f}  {f'{low:.3g} to {high:.3g}':15}"
+        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>11}{rung.loss_error:11.0e}"
 
     def explain(self) -> str:
         """For each way, which cost it removes and what it asks in return."""
-        return "\n".join(f"{rung.name:22}removes {rung.removes}; asks {rung.asks}" for rung in self.rungs)
+        return "\n".join(f"{rung.name:21}removes {rung.removes}; asks {rung.asks}" for rung in self.rungs)
 
 
 def measure_speedups(
