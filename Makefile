@@ -30,7 +30,7 @@ lint: $(VENV)/installed ## check the style of the code and the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/installed ## print the speed of the library beside hand-written code
+bench: $(VENV)/bench ## print the speed of the library beside hand-written code and other libraries
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what make has installed
@@ -48,3 +48,11 @@ $(VENV)/installed: pyproject.toml
 		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet "$(TORCH)" -e ".[lab,test]"; \
 	fi
 	@touch $@
+
+# What bench holds the library against. It does without what cannot be installed, and tries again the next time.
+$(VENV)/bench: $(VENV)/installed pyproject.toml
+	@if command -v uv >/dev/null; then \
+		UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python -e ".[bench]" 2>/dev/null; \
+	else \
+		$(BIN)/python -m pip install --quiet --retries 1 -e ".[bench]" 2>/dev/null; \
+	fi && touch $@ || echo "make: jax and skorch could not be installed (no network, or none for this Python): bench goes on without them"

@@ -35,13 +35,12 @@ from day37.ways import (
 
 
 @contextmanager
-def _nothing_compiled() -> Iterator[None]:
-    """Forget what was compiled, in memory and on disk: else a second run would find it and call that compiling."""
+def _empty_cache() -> Iterator[None]:
+    """Let the compiler keep its work in a new folder: what an earlier session has left on disk is not found."""
     folder = tempfile.mkdtemp(prefix="day37-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # not sooner: later compilations read from it
     before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-    torch.compiler.reset()
     try:
         yield
     finally:
@@ -56,7 +55,7 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
     The first compilation also tries out the processor's instructions and prepares torch's C++ headers.
     """
     obstacle = ""
-    with _nothing_compiled(), Stopwatch(device) as watch:
+    with _empty_cache(), Stopwatch(device) as watch:
         try:
             compile_whole(lambda x: x + 1, device)(torch.zeros(8, device=device))
         except Exception as error:  # whatever torch, a compiler or Python says: it is the row's reason
@@ -212,6 +211,7 @@ def measure_speedups(
     whole_number("repeats", repeats, least=8)
     positive_number("lr", lr)
     check_fit(model, data)
+    torch.compiler.reset()  # once: afterwards the functions compiled here would have to be loaded again
     tried = {way.name: _try(way, model, data, epochs, lr) for way in WAYS}
     runs = {name: run for name, (rung, run, *_) in tried.items() if run is not None}
     times = measure_in_turn(runs, device=data.device, warmup=0, repeats=repeats, seed=seed)
@@ -231,7 +231,7 @@ def _try(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float) ->
     if obstacle:
         return replace(rung, obstacle=obstacle), None, None, None
     try:
-        with _nothing_compiled(), Stopwatch(data.device) as watch:
+        with _empty_cache(), Stopwatch(data.device) as watch:
             train_on = way.prepare(own, data, epochs, lr)
             own.load_state_dict(start)
             losses = train_on()

@@ -220,6 +220,6 @@ def _divisor(epochs: int, steps: int) -> int:
 
 
 def compile_whole(fn: Callable, device: torch.device) -> Callable:
-    """`fn` compiled as a whole; on the CPU the code that calls its loops is compiled too."""
-    options = {"cpp_wrapper": True} if device.type == "cpu" else None
+    """`fn` compiled as a whole; on the CPU the code that calls its loops too, for one thread: there is little to share."""
+    options = {"cpp_wrapper": True, "cpp.threads": 1} if device.type == "cpu" else None
     return torch.compile(fn, fullgraph=True, dynamic=False, options=options)

@@ -1,53 +1,103 @@
-"""`make bench`: what the library costs beside hand-written code, measured in turn. Fails if it costs too much."""
+"""`make bench`: what the library costs beside hand-written code, and its ways to train beside other libraries'.
 
+Fails if `train` or `import day37` costs too much, or if the losses of any two ways to train disagree.
+"""
+
+import argparse
 import contextlib
 import io
+import json
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
-from torch import nn
 
 from day37 import MLP, compare, load_iris, train
+from tests.benchmarks.rivals import hand_written
 
 EPOCHS, LOOP_LIMIT, IMPORT_LIMIT = 10_000, 1.02, 0.1
 IMPORT = "import time, torch; start = time.perf_counter(); import day37; print(time.perf_counter() - start)"
 
 
-def hand_written(data):
+def new_model() -> MLP:
+    """The same start weights each time."""
+    torch.manual_seed(42)
+    return MLP()
+
+
+def by_hand(data) -> list[float]:
     """Lesson 1's loop."""
-    torch.manual_seed(42)
-    model, loss_fn, losses = MLP(), nn.CrossEntropyLoss(), []
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    for _ in range(EPOCHS):
-        loss = loss_fn(model(data.x_train), data.y_train)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+    return hand_written(new_model(), data, EPOCHS, 0.01)().tolist()
 
 
-def with_train(data):
+def with_train(data) -> list[float]:
     """The same by `train`, with its progress bar drawn where nobody looks."""
-    torch.manual_seed(42)
     with contextlib.redirect_stdout(io.StringIO()):
-        return list(train(MLP(), data, epochs=EPOCHS, progress=True).losses)
+        return list(train(new_model(), data, epochs=EPOCHS, progress=True).losses)
+
+
+def check_loop() -> dict:
+    """`train` over the hand-written loop, on one thread."""
+    torch.set_num_threads(1)
+    data = load_iris()
+    assert by_hand(data) == with_train(data)
+    loop = compare(lambda: by_hand(data), lambda: with_train(data), names=("hand-written", "train"), warmup=1, repeats=12)
+    print(f"train over the hand-written loop ({EPOCHS:,} epochs), {LOOP_LIMIT} at most:\n  {loop}")
+    return {
+        "ratio": loop.ratio,
+        "hand_written": loop.first.samples,
+        "train": loop.second.samples,
+        "over": loop.ratio > LOOP_LIMIT,
+    }
+
+
+def check_import() -> dict:
+    """The seconds that importing day37 adds to importing torch."""
+    adds = [float(subprocess.check_output([sys.executable, "-c", IMPORT])) for _ in range(9)]
+    median = statistics.median(adds)
+    print(f"import day37 adds to import torch, {IMPORT_LIMIT} s at most:\n  median {median:.3f} s of {len(adds)}")
+    return {"seconds": adds, "over": median > IMPORT_LIMIT}
+
+
+def race(folder: str, *options: str) -> tuple[dict, bool]:
+    """What a race in a process of its own wrote down, and whether it failed."""
+    file = Path(folder) / "race.json"
+    file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.benchmarks.competitors", *options, "--json", str(file)]
+    failed = subprocess.run(command).returncode != 0
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"goals": []}, failed
+
+
+def races() -> list[tuple[dict, bool]]:
+    """One thread, all threads and, where there is one, a CUDA GPU; fewer rounds where threads or queues may stall."""
+    settings = [("--threads", "1"), ("--repeats", "5")] + (
+        [("--device", "cuda", "--repeats", "5")] if torch.cuda.is_available() else []
+    )
+    done = []
+    with tempfile.TemporaryDirectory() as folder:
+        for options in settings:
+            print(flush=True)
+            done.append(race(folder, *options))
+    return done
 
 
 def main() -> int:
-    """Print both figures; 1 if either is over its limit."""
-    torch.set_num_threads(1)
-    data = load_iris()
-    assert hand_written(data) == with_train(data)
-    loop = compare(lambda: hand_written(data), lambda: with_train(data), names=("hand-written", "train"), warmup=1, repeats=12)
-    print(f"train over the hand-written loop ({EPOCHS:,} epochs), {LOOP_LIMIT} at most:\n  {loop}")
-    adds = [float(subprocess.check_output([sys.executable, "-c", IMPORT])) for _ in range(9)]
-    print(
-        f"import day37 adds to import torch, {IMPORT_LIMIT} s at most:\n  median {statistics.median(adds):.3f} s of {len(adds)}"
+    """Print all figures and goals and write them down; 1 if a limit is broken or losses disagree."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    file = parser.parse_args().json
+    checks, done = {"loop": check_loop(), "import": check_import()}, races()
+    for result, _ in done:
+        print(f"\ngoals, {result.get('threads')} thread(s), {result.get('origin', {}).get('device')}")
+        print("\n".join(f"  {goal['verdict']}: {goal['goal']}: {goal['found']}" for goal in result["goals"]))
+    file.write_text(
+        json.dumps(checks | {"races": [result for result, _ in done]}, indent=1, ensure_ascii=False), encoding="utf-8"
     )
-    return int(loop.ratio > LOOP_LIMIT or statistics.median(adds) > IMPORT_LIMIT)
+    print(f"\nevery sample is in {file}")
+    return int(any(check["over"] for check in checks.values()) or any(failed for _, failed in done))
 
 
 if __name__ == "__main__":
