@@ -79,7 +79,8 @@ def _needs_fused(model: nn.Module, device: torch.device) -> str:
     return ""
 
 
-def _needs_compiler(model: nn.Module, device: torch.device) -> str:
+def needs_compiler(model: nn.Module, device: torch.device) -> str:
+    """Why nothing can be compiled for `device`; empty if it can."""
     return ready_compiler(device)[0]
 
 
@@ -107,12 +108,12 @@ class Way:
     needs: tuple[Callable[[nn.Module, torch.device], str], ...] = ()
 
 
-COMPILED, KERNEL = (_needs_mlp, _needs_compiler), (_needs_mlp, _needs_cuda, _needs_triton)
+COMPILED, KERNEL = (_needs_mlp, needs_compiler), (_needs_mlp, _needs_cuda, _needs_triton)
 WAYS = (
     Way("plain loop", "nothing", "nothing", plain_loop),
     Way("losses on the device", "the wait at each read", "that losses are seen only at the end", kept_on_device),
     Way("fused optimizer", "launches for each weight", "a keyword", partial(kept_on_device, fused=True), (_needs_fused,)),
-    Way("compiled step", "most operations and launches", "time to compile", compiled_step, (_needs_compiler,)),
+    Way("compiled step", "most operations and launches", "time to compile", compiled_step, (needs_compiler,)),
     Way("compiled loop", "Python between steps, and slow loops", "gradients by hand", compiled_loop, COMPILED),
     Way("CUDA graph", "all launches but one a step", "inputs that stay in place", cuda_graph, (_needs_cuda,)),
     Way("long CUDA graph", "the launch of each step", "the same", partial(cuda_graph, steps=PER_GRAPH), (_needs_cuda,)),
@@ -212,7 +213,7 @@ def measure_speedups(
     positive_number("lr", lr)
     check_fit(model, data)
     torch.compiler.reset()  # once: afterwards the functions compiled here would have to be loaded again
-    tried = {way.name: _try(way, model, data, epochs, lr) for way in WAYS}
+    tried = {way.name: try_way(way, model, data, epochs, lr) for way in WAYS}
     runs = {name: run for name, (rung, run, *_) in tried.items() if run is not None}
     times = measure_in_turn(runs, device=data.device, warmup=0, repeats=repeats, seed=seed)
     plain = next(iter(tried.values()))[2:]
@@ -220,12 +221,12 @@ def measure_speedups(
         replace(rung, time=times[name], **_errors(plain, outcome)) if run else rung
         for name, (rung, run, *outcome) in tried.items()
     )
-    compiles = any(_needs_compiler in way.needs for way in WAYS)
+    compiles = any(needs_compiler in way.needs for way in WAYS)
     return Ladder(epochs, rungs, ready_compiler(data.device)[1] if compiles else 0.0)
 
 
-def _try(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> tuple:
-    """Its rung so far, a function that trains from the start again, and the losses and weights of its first run."""
+def try_way(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> tuple:
+    """Its rung so far, a function that trains a copy from the start, and the first run's losses and weights, or Nones."""
     rung, own, start = Rung(way.name, way.removes, way.asks), copy.deepcopy(model), copy.deepcopy(model.state_dict())
     obstacle = next((why for needed in way.needs if (why := needed(model, data.device))), "")
     if obstacle:

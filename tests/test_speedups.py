@@ -76,7 +76,7 @@ def test_losses_that_differ_are_shown(model, data, monkeypatch):
 def test_what_does_not_work_on_a_cpu_says_so(model, data):
     cpu, reasons = torch.device("cpu"), {}
     for way in speedups.WAYS:
-        if speedups._needs_compiler not in way.needs:
+        if speedups.needs_compiler not in way.needs:
             reasons[way.name] = next((why for needed in way.needs if (why := needed(model, cpu))), "")
     assert reasons["CUDA graph"] == reasons["one kernel"] == "it needs a CUDA GPU"
     assert reasons["plain loop"] == reasons["losses on the device"] == ""

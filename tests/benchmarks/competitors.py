@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from day37 import MLP, IrisSplit, choose_device, describe_machine, load_iris, measure_in_turn
 from day37.hardware import Machine, Origin
-from day37.speedups import WAYS, Rung, Way, _needs_compiler, _try, ready_compiler
+from day37.speedups import WAYS, Rung, Way, needs_compiler, ready_compiler, try_way
 from day37.timing import Measurement
 from tests.benchmarks.rivals import HAND_WRITTEN, RIVALS
 
@@ -78,16 +78,13 @@ def run_race(
     """Train copies of `model` in all `ways`, keep how far their losses are off, then time them in turn."""
     ways = (HAND_WRITTEN, *ways)
     counts = {way.name: epochs // SHARE.get(way.name, 1) for way in ways}
-    tried = {way.name: _try(way, model, data, counts[way.name], lr)[:3] for way in ways}
+    tried = {way.name: try_way(way, model, data, counts[way.name], lr)[:3] for way in ways}
     runs = {name: run for name, (_, run, _) in tried.items() if run}
-    for way in ways:
-        if _needs_compiler in way.needs and way.name in runs:
-            runs[way.name]()  # each attempt forgets what was compiled before it: load it again
     devices = {name: "cpu" if name in ON_THE_HOST else data.device for name in runs}
     times = measure_in_turn(runs, device=devices, warmup=0, repeats=repeats)
     reference = tried[HAND_WRITTEN.name][2]
     rows = tuple(_row(counts[name], times.get(name), reference, *outcome) for name, outcome in tried.items())
-    asked = any(_needs_compiler in way.needs for way in ways)
+    asked = any(needs_compiler in way.needs for way in ways)
     why_not, seconds = ready_compiler(data.device) if asked else ("not asked", 0.0)
     set_up = 0.0 if why_not else seconds
     return Race(torch.get_num_threads(), epochs, set_up, rows, _versions(), describe_machine(), Origin.here(data.device))
