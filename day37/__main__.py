@@ -81,12 +81,14 @@ def _measure(plan: list[tuple]) -> tuple[dict[str, dict], str, int]:
         for what, field, key, measured in _progress(plan):
             try:
                 result = measured()
+                records.as_json(result)  # now, while what it finds wrong costs one stage and not all
             except Exception as error:  # the other stages go on, and nothing measured is lost
                 failed.append(f"{what} failed: {error}")
-                continue
+                result = None
             if interrupts:
                 break
-            found.setdefault(field, {})[key] = result
+            if result is not None:
+                found.setdefault(field, {})[key] = result
     except KeyboardInterrupt:
         interrupts.append(what)
     finally:
@@ -136,7 +138,7 @@ def compare(paths: list[Path], figure: Path) -> int:
 
 def _row(recording: records.Recording, device: str) -> str:
     account = recording.accounts[device]
-    counted, text = account.operations, f"{recording.name[:43]:44}{device:>8}{account.phases.whole.median * 1e6:10.1f}"
+    counted, text = account.operations, f"{account.phases.whole.origin.machine[:43]:44}{device:>8}{account.phases.whole.median * 1e6:10.1f}"
     text += f"{sum(counted.operations.values()):6.0f}{sum(counted.kernels.values()):8.0f}"
     text += f"{recording.launches[device].finished.median * 1e6:9.2f}" if device in recording.launches else f"{'':9}"
     read = fit_cost(recording.sweeps[device]).b if device in recording.sweeps else None

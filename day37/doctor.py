@@ -42,10 +42,11 @@ def check_kernels() -> Check:
 
 def check_compiler() -> Check:
     """torch.compile needs a C++ compiler on the CPU, and Triton on a CUDA GPU."""
-    device = torch.device(available_devices()[0])
-    obstacle, seconds = ready_compiler(device)
-    fix = "on Debian or Ubuntu: apt install g++; macOS: xcode-select --install; Windows: the Visual Studio build tools"
-    return Check("compiler", f"torch.compile on {device}, tried for {seconds:.0f} s", f"{obstacle}; {fix}" if obstacle else "")
+    fixes = {"cpu": "Debian, Ubuntu: apt install g++; macOS: xcode-select --install; Windows: Visual Studio's build tools"}
+    devices = sorted({"cpu", available_devices()[0]})
+    tried = {device: ready_compiler(torch.device(device)) for device in devices}
+    faults = [f"{device}: {why}; {fixes.get(device, 'pip install triton')}" for device, (why, _) in tried.items() if why]
+    return Check("compiler", ", ".join(f"{device} in {seconds:.0f} s" for device, (_, seconds) in tried.items()), "; ".join(faults))
 
 
 def check_threads() -> Check:
@@ -57,12 +58,13 @@ def check_threads() -> Check:
 
 
 def check_openmp() -> Check:
-    """Two kinds of OpenMP in one process may hang or crash it (threadpoolctl, "multiple OpenMP runtimes")."""
+    """LLVM's and Intel's OpenMP in one process may hang or crash it (threadpoolctl, "multiple OpenMP runtimes")."""
     import sklearn.linear_model  # noqa: F401  so that its OpenMP is loaded too
     from threadpoolctl import threadpool_info
 
     kinds = sorted({str(each["prefix"]) for each in threadpool_info() if each["user_api"] == "openmp"})
-    fault = "install torch and scikit-learn from one source, all by pip or all by conda" if len(kinds) > 1 else ""
+    both = {"libomp", "libiomp"} <= set(kinds)
+    fault = "install torch and scikit-learn from one source, all by pip or all by conda" if both else ""
     return Check("OpenMP", ", ".join(kinds) or "none", fault)
 
 
@@ -77,7 +79,8 @@ def check_kernel_spec() -> Check:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
         return Check(name, "python3 is missing", f"{sys.executable} -m ipykernel install --sys-prefix")
-    ours = re.fullmatch(r"python(3(\.\d+)?)?(\.exe)?", python) or os.path.realpath(python) == os.path.realpath(sys.executable)
+    here, there = (os.path.normcase(os.path.dirname(os.path.abspath(p))) for p in (sys.executable, python))
+    ours = here == there or re.fullmatch(r"python(3(\.\d+)?)?(\.exe)?", python)  # a bare name: Jupyter's own Python
     return Check(
         name, f"python3 starts {python}", "" if ours else f"another Python: {sys.executable} -m ipykernel install --sys-prefix"
     )

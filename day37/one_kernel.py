@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-WARPS = 8  # with 4, the compiler runs out of registers and spills some to slower memory
+WARPS = 8  # 8 × 32 threads share the 120 rows
 
 
 @triton.jit(do_not_specialize=["epochs"])
@@ -26,7 +26,7 @@ def train_kernel(
     """Train in one program: rows and weights stay in registers, and each loss goes out to `losses_at[epoch]`.
 
     Sizes (padded, powers of 2 from 16 on): x (F, R), truth (C, R), share (R,), w1 (H, F), w2 (C, H), as
-    `speedups.pack` lays them out. w1 and w2 are changed in place.
+    `ways.pack_data` and `ways.pack_weights` lay them out. w1 and w2 are changed in place.
     """
     rows = tl.arange(0, R)[None, :]
     units = tl.arange(0, H)[:, None]

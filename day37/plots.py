@@ -196,8 +196,8 @@ def plot_activations(epochs: Sequence[int], activations: Tensor) -> Axes:
 def plot_ladder(*ladders: Ladder) -> Axes:
     """Microseconds per step of each way to train, for each ladder, with the middle half; or why a way is not there."""
     names = list(dict.fromkeys(rung.name for ladder in ladders for rung in ladder.rungs))
-    best = min((ladder.step_us(ladder.best), ladder.best.name) for ladder in ladders)
-    title = f"The same losses, at best in {best[0]:.3g} µs a step: {best[1]}"
+    first = ladders[0]
+    title = f"The same losses, at best in {first.step_us(first.best):.3g} µs a step: {first.best.name}\n{first.origin}"
     axes = new_axes("µs per step (logarithmic)", "", title, size=(8, 4.6))
     missing = {rung.name: rung.obstacle for ladder in ladders for rung in ladder.rungs}
     small = {"fontsize": "small", "va": "center"}

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import warnings
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from importlib.resources import files
 from os import PathLike
@@ -65,9 +66,14 @@ def published() -> Recording:
 
 
 def recordings() -> list[Recording]:
-    """All that is shipped with the library or was put into its folder `recordings`, by file name; the published one first."""
-    others = sorted(path for path in _folder().glob("*.json") if path.name != "published.json")
-    return [published(), *map(load, others)]
+    """All in the library's folder `recordings`: the published one, then by file name. Warns of those that cannot be read."""
+    found = [published()]
+    for path in sorted(path for path in _folder().glob("*.json") if path.name != "published.json"):
+        try:
+            found.append(load(path))
+        except ValueError as error:  # one bad file stops no lesson
+            warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
+    return found
 
 
 def recorded(kind: str, *, accelerator: bool = True) -> list:
@@ -86,12 +92,18 @@ def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> 
     Numbers keep nine digits, which is all that a float32 has.
     """
     path = Path(path)
-    text = json.dumps({"schema": SCHEMA, **_encode(recording)}, allow_nan=False, ensure_ascii=False)
-    half_done = path.with_name(f"{path.stem}-{os.getpid()}.json")
+    text = as_json(recording)
+    half_done = path.with_name(f"{path.name}.part-{os.getpid()}")
     half_done.write_text(text, encoding="utf-8")
     if not force and path.exists():
         raise FileExistsError(f"{path} exists already and was left alone; the recording is in {half_done}")
     os.replace(half_done, path)
+
+
+def as_json(result) -> str:
+    """A result as JSON text. ValueError for a number that is not finite."""
+    schema = {"schema": SCHEMA} if isinstance(result, Recording) else {}
+    return json.dumps(schema | _encode(result), allow_nan=False, ensure_ascii=False)
 
 
 def load(path: str | PathLike) -> Recording:
@@ -162,4 +174,11 @@ def _decode_fields(kind: type, value, where: str):
     if isinstance(result, Table):
         short = next((row for row in result.rows if len(row) != len(result.columns)), None)
         require(short is None, f"{where}.rows", short, f"lists of {len(result.columns)} numbers")
+    if isinstance(result, CopyCosts | Growth):
+        rows = result.times.values() if isinstance(result, Growth) else [result.times]
+        require(all(len(row) == len(result.sizes) for row in rows), f"{where}.times", "not", f"as many as sizes, {len(result.sizes)}")
+    try:
+        repr(result)  # nothing that cannot be shown is a result
+    except (IndexError, AttributeError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"{where or 'the file'} is not complete ({type(error).__name__}: {error})") from None
     return replace(result, recorded=True) if isinstance(result, Origin) else result

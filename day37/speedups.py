@@ -33,19 +33,23 @@ from day37.ways import (
     plain_loop,
 )
 
+SAME_LOSSES, SAME_WEIGHTS = 1e-4, 1e-3  # relative: how far the ways may be from the plain loop
+
 
 @contextmanager
 def _empty_cache() -> Iterator[None]:
     """Let the compiler keep its work in a new folder: what an earlier session has left on disk is not found."""
     folder = tempfile.mkdtemp(prefix="day37-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # not sooner: later compilations read from it
-    before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+    names = "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ |= dict.fromkeys(names, folder)
     try:
         yield
     finally:
-        os.environ.pop("TORCHINDUCTOR_CACHE_DIR")
-        os.environ |= {} if before is None else {"TORCHINDUCTOR_CACHE_DIR": before}
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ |= before
 
 
 @cache
@@ -112,7 +116,7 @@ COMPILED, KERNEL = (_needs_mlp, needs_compiler), (_needs_mlp, _needs_cuda, _need
 WAYS = (
     Way("plain loop", "nothing", "nothing", plain_loop),
     Way("losses on the device", "the wait at each read", "that losses are seen only at the end", kept_on_device),
-    Way("fused optimizer", "launches for each weight", "a keyword", partial(kept_on_device, fused=True), (_needs_fused,)),
+    Way("fused optimizer", "the loop over the weights", "a keyword", partial(kept_on_device, fused=True), (_needs_fused,)),
     Way("compiled step", "most operations and launches", "time to compile", compiled_step, (needs_compiler,)),
     Way("compiled loop", "Python between steps, and slow loops", "gradients by hand", compiled_loop, COMPILED),
     Way("CUDA graph", "all launches but one a step", "inputs that stay in place", cuda_graph, (_needs_cuda,)),
@@ -126,7 +130,7 @@ class Rung:
     """One way, as it went: why not (`obstacle`), or its times; how far its losses and weights are from the plain loop's.
 
     `first_seconds` is its preparation and first run together. Errors are relative: the largest of any epoch's loss,
-    and of any weight tensor's norm.
+    and of the norm of any weight tensor.
     """
 
     name: str
@@ -204,8 +208,8 @@ def measure_speedups(
 ) -> Ladder:
     """Train copies of `model` in every way, check that the losses agree, then time all ways in turn, `repeats` times.
 
-    Forgets what this process has compiled before. A way that does not work here keeps its row, with the reason. An
-    interrupt keeps the whole rounds of timing. ValueError or TypeError for data that does not fit the model, fewer
+    Forgets what this process has compiled before. A way that does not work here, or gives other losses, keeps its row,
+    with the reason. A sample includes going back to the start weights. An interrupt keeps the whole rounds of timing. ValueError or TypeError for data that does not fit the model, fewer
     than 8 repeats, or epochs or lr out of range.
     """
     whole_number("epochs", epochs)
@@ -214,15 +218,13 @@ def measure_speedups(
     check_fit(model, data)
     torch.compiler.reset()  # once: afterwards the functions compiled here would have to be loaded again
     tried = {way.name: try_way(way, model, data, epochs, lr) for way in WAYS}
-    runs = {name: run for name, (rung, run, *_) in tried.items() if run is not None}
+    plain = tried[WAYS[0].name][2:]
+    rungs = [_checked(rung, plain, outcome) if run else rung for rung, run, *outcome in tried.values()]
+    runs = {rung.name: tried[rung.name][1] for rung in rungs if not rung.obstacle}
     times = measure_in_turn(runs, device=data.device, warmup=0, repeats=repeats, seed=seed)
-    plain = next(iter(tried.values()))[2:]
-    rungs = tuple(
-        replace(rung, time=times[name], **_errors(plain, outcome)) if run else rung
-        for name, (rung, run, *outcome) in tried.items()
-    )
-    compiles = any(needs_compiler in way.needs for way in WAYS)
-    return Ladder(epochs, rungs, ready_compiler(data.device)[1] if compiles else 0.0)
+    compiled = any(needs_compiler in way.needs and way.name in runs for way in WAYS)
+    ladder = tuple(replace(rung, time=times.get(rung.name)) for rung in rungs)
+    return Ladder(epochs, ladder, ready_compiler(data.device)[1] if compiled else 0.0)
 
 
 def try_way(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> tuple:
@@ -234,7 +236,6 @@ def try_way(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float)
     try:
         with _empty_cache(), Stopwatch(data.device) as watch:
             train_on = way.prepare(own, data, epochs, lr)
-            own.load_state_dict(start)
             losses = train_on()
     except Exception as error:  # a compiler may fail in ways of its own: the other rows go on
         return replace(rung, obstacle=_reason(error)), None, None, None
@@ -246,8 +247,11 @@ def try_way(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float)
     return replace(rung, first_seconds=watch.seconds), from_the_start, losses, [p.detach().clone() for p in own.parameters()]
 
 
-def _errors(plain: Sequence, other: Sequence) -> dict[str, float]:
-    """The largest relative difference of the losses, and of the weights."""
+def _checked(rung: Rung, plain: Sequence, other: Sequence) -> Rung:
+    """The rung with its errors, and an obstacle if they are too large: then it is no speed-up of the same training."""
     (losses, weights), (own_losses, own_weights) = plain, other
     far = [torch.linalg.norm(b - a) / torch.linalg.norm(a) for a, b in zip(weights, own_weights, strict=True)]
-    return {"loss_error": float(((own_losses - losses) / losses).abs().max()), "weight_error": float(max(far))}
+    loss_error, weight_error = float(((own_losses - losses) / losses).abs().max()), float(max(far))
+    same = loss_error <= SAME_LOSSES and weight_error <= SAME_WEIGHTS
+    why = "" if same else f"its losses differ from the plain loop's by {loss_error:.0e}, its weights by {weight_error:.0e}"
+    return replace(rung, obstacle=why, loss_error=loss_error, weight_error=weight_error)

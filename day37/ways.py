@@ -1,5 +1,6 @@
 """Ways to train, from a read every epoch to one kernel for all epochs: each keeps every loss."""
 
+import copy
 import math
 from collections.abc import Callable
 from functools import partial
@@ -99,6 +100,7 @@ def compiled_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
 
 def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, *, steps: int = 1) -> Run:
     """Record `steps` whole steps once as a CUDA graph, then replay it: one launch for all the kernels in it."""
+    start = copy.deepcopy(model.state_dict())
     steps, losses = _divisor(epochs, steps), torch.empty(max(epochs, WARM_UP), device=data.device)
     epoch = torch.zeros(1, dtype=torch.int64, device=data.device)
 
@@ -112,6 +114,7 @@ def cuda_graph(model: nn.Module, data: IrisSplit, epochs: int, lr: float, *, ste
         return one_step
 
     replay = _capture(new_step, steps, data.device)
+    model.load_state_dict(start)  # the warm-up has trained it
 
     def run() -> Tensor:
         epoch.zero_()
@@ -154,7 +157,8 @@ def one_kernel(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     inputs, losses = pack_data(data, r, f, c), torch.empty(epochs, device=data.device)
 
     def train_on(weights: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        train_kernel[(1,)](*inputs, *weights, losses, epochs, lr, hidden, classes, r, f, h, c, num_warps=WARPS)
+        with torch.cuda.device_of(losses):  # Triton launches on the current device
+            train_kernel[(1,)](*inputs, *weights, losses, epochs, lr, hidden, classes, r, f, h, c, num_warps=WARPS)
         return weights, losses.cpu()  # synchronisation point, the only one
 
     return _with_copies(train_on, model, lambda _: pack_weights(model, f, h, c))

@@ -1,8 +1,10 @@
 """python -m day37 record, compare and doctor."""
 
+import math
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,6 +95,14 @@ def test_a_stage_that_fails_is_named_and_the_others_go_on(quick, tmp_path, monke
     assert list(part.ladders) == ["cpu"] and part.launches == {}
 
 
+def test_a_number_that_is_none_costs_one_stage(quick, tmp_path, monkeypatch):
+    real = commands.measure_launch
+    monkeypatch.setattr(commands, "measure_launch", lambda _: replace(real(launches=2, repeats=2), launches=math.nan))
+    path = tmp_path / "part.json"
+    assert commands.record(path, **SMALL) == 1
+    assert records.load(path).launches == {} and records.load(path).ladders
+
+
 def test_a_stage_that_is_told_without_tqdm(quick, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert [stage[0] for stage in commands._progress([("one",), ("two",)])] == ["one", "two"]
@@ -135,8 +145,10 @@ def test_the_gpu_checks(monkeypatch):
 
 
 def test_the_other_checks(monkeypatch):
-    monkeypatch.setattr(doctor, "ready_compiler", lambda _: ("no g++", 1.0))
-    assert "no g++" in doctor.check_compiler().fault
+    monkeypatch.setattr(doctor, "ready_compiler", lambda device: ("no g++" if device.type == "cpu" else "no triton", 1.0))
+    assert "cpu: no g++; Debian, Ubuntu: apt install g++" in doctor.check_compiler().fault
+    monkeypatch.setattr(doctor, "available_devices", lambda: ["cuda:0", "cpu"])
+    assert "cuda:0: no triton; pip install triton" in doctor.check_compiler().fault
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     monkeypatch.setattr(doctor, "usable_cpus", lambda: 2)
     assert "OMP_NUM_THREADS to 2 or less" in doctor.check_threads().fault
@@ -150,7 +162,7 @@ def test_the_kernel_check(monkeypatch, tmp_path):
     from jupyter_client import kernelspec
 
     assert doctor.check_kernel_spec().fault == ""
-    monkeypatch.setattr(kernelspec.KernelSpecManager, "get_kernel_spec", lambda *_: type("Spec", (), {"argv": ["/other/python"]}))
+    monkeypatch.setattr(kernelspec.KernelSpecManager, "get_kernel_spec", lambda *_: type("Spec", (), {"argv": ["/other/bin/python"]}))
     assert "ipykernel install" in doctor.check_kernel_spec().fault
 
     def missing(*_):

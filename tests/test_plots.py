@@ -93,7 +93,7 @@ def test_a_ladder_shows_each_machine_and_why_a_way_is_missing():
         return Ladder(1000, (Rung("plain loop", "a", "b", "", time, 1.0, 0.0, 0.0), graph), 0.0)
 
     axes = plots.plot_ladder(ladder(0.5, False), ladder(0.25, True))
-    assert "best in 250 µs a step" in axes.get_title()
+    assert "best in 500 µs a step" in axes.get_title() and "LIVE, GPU 1" in axes.get_title()
     assert "LIVE, GPU 1" in text_of(axes) and "RECORDED, GPU 2" in text_of(axes)
     notes = [text.get_text() for text in axes.texts]
     assert notes.count("500") == 2 and notes.count("250") == 1 and not [n for n in notes if "not here" in n]

@@ -107,6 +107,7 @@ def test_intervals_held_out_are_predicted_from_the_others():
     assert check.worst < 1e-6
     assert "the model holds to 5%" in repr(check)
     assert check.model.b.value == pytest.approx(190e-6, rel=1e-6)
+    assert check.without_reads > 0.01 and "in which reads cost nothing" in repr(check)
 
 
 def test_a_model_that_does_not_predict_says_so():

@@ -153,6 +153,37 @@ def test_a_broken_result_is_named(recording, tmp_path, change, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "empty",
+    [
+        lambda t: t["ladders"]["cpu"].update(rungs=[]),
+        lambda t: t["ladders"]["cpu"]["rungs"][0].update(time=None),
+        lambda t: t["sweeps"]["cpu"].update(runs=[]),
+        lambda t: t["timelines"]["cpu"].update(host=[], device=[]),
+        lambda t: t["copies"]["cpu"].update(times=[]),
+        lambda t: t["growths"]["rows"]["times"].update(cpu=[]),
+    ],
+)
+def test_a_result_without_its_parts_is_refused(recording, tmp_path, empty):
+    path = tmp_path / "one.json"
+    records.save(recording, path)
+    top = json.loads(path.read_text(encoding="utf-8"))
+    empty(top)
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(ValueError, match="one.json"):
+        records.load(path)
+
+
+def test_a_bad_file_among_the_recordings_stops_no_lesson(recording, tmp_path, monkeypatch):
+    published = (records._folder() / "published.json").read_text(encoding="utf-8")
+    (tmp_path / "published.json").write_text(published, encoding="utf-8")
+    (tmp_path / "bad.json").write_text("{", encoding="utf-8")
+    records.save(recording, tmp_path / "good.json")
+    monkeypatch.setattr(records, "_folder", lambda: tmp_path)
+    with pytest.warns(RuntimeWarning, match="left out: .*bad.json"):
+        assert [each.source[:6] for each in records.recordings()] == ["the pu", "a test"]
+
+
 def test_recordings_are_found_by_themselves(recording, tmp_path, monkeypatch):
     (tmp_path / "published.json").write_text((records._folder() / "published.json").read_text(encoding="utf-8"), encoding="utf-8")
     records.save(recording, tmp_path / "b.json")

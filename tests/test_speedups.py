@@ -63,14 +63,17 @@ def test_a_way_that_fails_keeps_its_row_and_the_others_go_on(model, data, monkey
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_losses_that_differ_are_shown(model, data, monkeypatch):
+def test_a_way_with_other_losses_is_no_speed_up(model, data, monkeypatch):
     def other_rate(model, data, epochs, lr):
         return ways.plain_loop(model, data, epochs, lr * 2)
 
     monkeypatch.setattr(speedups, "WAYS", (speedups.WAYS[0], Way("wrong", "a", "b", other_rate)))
     monkeypatch.setattr(speedups, "ready_compiler", lambda _: ("", 0.0))
-    wrong = measure_speedups(model, data, epochs=30, repeats=8).rungs[1]
+    made = measure_speedups(model, data, epochs=30, repeats=8)
+    wrong = made.rungs[1]
     assert wrong.loss_error > 1e-3 and wrong.weight_error > 1e-3
+    assert "its losses differ from the plain loop's by" in wrong.obstacle and "not here: its losses" in repr(made)
+    assert wrong.time is None and made.best is made.rungs[0]
 
 
 def test_what_does_not_work_on_a_cpu_says_so(model, data):
@@ -105,13 +108,13 @@ def test_a_missing_compiler_is_a_reason(tmp_path):
 
 def test_compiling_leaves_the_environment_as_it_was(monkeypatch):
     for before in (None, "somewhere"):
-        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
         if before:
-            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", before)
+            monkeypatch.setenv("TRITON_CACHE_DIR", before)
         with pytest.raises(KeyboardInterrupt), speedups._empty_cache():
-            assert os.environ["TORCHINDUCTOR_CACHE_DIR"] != before
+            assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == os.environ["TRITON_CACHE_DIR"] != before
             raise KeyboardInterrupt
-        assert os.environ.get("TORCHINDUCTOR_CACHE_DIR") == before
+        assert os.environ.get("TRITON_CACHE_DIR") == before
 
 
 def test_an_interrupt_keeps_the_whole_rounds(model, data, monkeypatch):
