@@ -137,13 +137,13 @@ def compare(paths: list[Path], figure: Path) -> int:
 
 
 def _row(recording: records.Recording, device: str) -> str:
-    account = recording.accounts[device]
-    counted, text = account.operations, f"{account.phases.whole.origin.machine[:43]:44}{device:>8}{account.phases.whole.median * 1e6:10.1f}"
+    account, ladder = recording.accounts[device], recording.ladders.get(device)
+    counted, whole = account.operations, account.phases.whole
+    text = f"{whole.origin.machine[:43]:44}{device:>8}{whole.median * 1e6:10.1f}"
     text += f"{sum(counted.operations.values()):6.0f}{sum(counted.kernels.values()):8.0f}"
     text += f"{recording.launches[device].finished.median * 1e6:9.2f}" if device in recording.launches else f"{'':9}"
     read = fit_cost(recording.sweeps[device]).b if device in recording.sweeps else None
     text += f"{'' if read is None else f'{read.low * 1e6:.1f} to {read.high * 1e6:.1f}':>14}"
-    ladder = recording.ladders.get(device)
     return text + (f"{ladder.best.name:>22}{ladder.step_us(ladder.best):8.2f}" if ladder else "")
 
 

@@ -46,7 +46,9 @@ def check_compiler() -> Check:
     devices = sorted({"cpu", available_devices()[0]})
     tried = {device: ready_compiler(torch.device(device)) for device in devices}
     faults = [f"{device}: {why}; {fixes.get(device, 'pip install triton')}" for device, (why, _) in tried.items() if why]
-    return Check("compiler", ", ".join(f"{device} in {seconds:.0f} s" for device, (_, seconds) in tried.items()), "; ".join(faults))
+    return Check(
+        "compiler", ", ".join(f"{device} in {seconds:.0f} s" for device, (_, seconds) in tried.items()), "; ".join(faults)
+    )
 
 
 def check_threads() -> Check:

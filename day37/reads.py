@@ -171,7 +171,9 @@ class HeldOut:
             lines.append(f"{every:>12,}{epochs:>8,}{times}{predicted / measured - 1:>8.1%}")
         holds = "holds" if self.worst <= self.within else "does not hold"
         lines.append(f"the model {holds} to {self.within:.0%} on intervals that it was not fitted to")
-        return "\n".join([*lines, f"worst error {self.worst:.1%}; of a model in which reads cost nothing {self.without_reads:.1%}"])
+        return "\n".join(
+            [*lines, f"worst error {self.worst:.1%}; of a model in which reads cost nothing {self.without_reads:.1%}"]
+        )
 
 
 def hold_out(sweep: ReadSweep, intervals: Sequence[int]) -> HeldOut:

@@ -176,7 +176,9 @@ def _decode_fields(kind: type, value, where: str):
         require(short is None, f"{where}.rows", short, f"lists of {len(result.columns)} numbers")
     if isinstance(result, CopyCosts | Growth):
         rows = result.times.values() if isinstance(result, Growth) else [result.times]
-        require(all(len(row) == len(result.sizes) for row in rows), f"{where}.times", "not", f"as many as sizes, {len(result.sizes)}")
+        require(
+            all(len(row) == len(result.sizes) for row in rows), f"{where}.times", "not", f"as many as sizes, {len(result.sizes)}"
+        )
     try:
         repr(result)  # nothing that cannot be shown is a result
     except (IndexError, AttributeError, ValueError, TypeError, ZeroDivisionError) as error:

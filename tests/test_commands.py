@@ -162,7 +162,9 @@ def test_the_kernel_check(monkeypatch, tmp_path):
     from jupyter_client import kernelspec
 
     assert doctor.check_kernel_spec().fault == ""
-    monkeypatch.setattr(kernelspec.KernelSpecManager, "get_kernel_spec", lambda *_: type("Spec", (), {"argv": ["/other/bin/python"]}))
+    monkeypatch.setattr(
+        kernelspec.KernelSpecManager, "get_kernel_spec", lambda *_: type("Spec", (), {"argv": ["/other/bin/python"]})
+    )
     assert "ipykernel install" in doctor.check_kernel_spec().fault
 
     def missing(*_):
