@@ -209,8 +209,8 @@ def measure_speedups(
     """Train copies of `model` in every way, check that the losses agree, then time all ways in turn, `repeats` times.
 
     Forgets what this process has compiled before. A way that does not work here, or gives other losses, keeps its row,
-    with the reason. A sample includes going back to the start weights. An interrupt keeps the whole rounds of timing. ValueError or TypeError for data that does not fit the model, fewer
-    than 8 repeats, or epochs or lr out of range.
+    with the reason. A sample includes going back to the start weights. An interrupt keeps the whole rounds of timing.
+    ValueError or TypeError for data that does not fit the model, fewer than 8 repeats, or epochs or lr out of range.
     """
     whole_number("epochs", epochs)
     whole_number("repeats", repeats, least=8)
