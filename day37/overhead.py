@@ -58,7 +58,11 @@ class StepPhases:
 
     def __repr__(self) -> str:
         lines = [f"{name:>16}  {m.median * 1e6:7.1f} µs  {m.median / self.whole.median:5.0%}" for name, m in self.phases.items()]
-        says = f"agree to {AGREE:.0%}" if abs(self.unexplained) < AGREE else f"unexplained: {self.unexplained:.0%} of the whole"
+        says = (
+            f"they differ by {abs(self.unexplained):.1%}"
+            if abs(self.unexplained) < AGREE
+            else f"unexplained: {self.unexplained:.0%} of it"
+        )
         lines += [
             f"{'sum of phases':>16}  {self.total * 1e6:7.1f} µs",
             f"{'whole step':>16}  {self.whole.median * 1e6:7.1f} µs  {says}",

@@ -184,7 +184,7 @@ class Ladder:
         return math.ceil(self.preparation(rung) / saved) if saved > 0 else None
 
     def __repr__(self) -> str:
-        head = f"{'':21}{'µs/step':>8}{'speed-up':>10}  {'interval':15}{'prepared in':>12}{'pays from':>11}{'losses to':>11}"
+        head = f"{'':21}{'µs/step':>8}{'speed-up':>10}  {'interval':15}{'prepared in':>12}{'pays from':>11}{'losses':>9}"
         lines = [head, *map(self._line, self.rungs)]
         if self.compiler_seconds:
             lines.append(f"the compiler took {show_seconds(self.compiler_seconds)} to get ready, once for this session")
@@ -195,8 +195,9 @@ class Ladder:
             return f"{rung.name:21}not here: {rung.obstacle}"
         (times, low, high), pays = self.comparison(rung).speed_up, self.pays_from(rung)
         start = "" if rung is self.rungs[0] else "never" if pays is None else f"{pays:,}"
+        same = f"{rung.loss_error:.0e}" if rung.loss_error else "same"
         text = f"{rung.name:21}{self.step_us(rung):8.1f}{times:10.2f}  {f'{low:.3g} to {high:.3g}':15}"
-        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>11}{rung.loss_error:11.0e}"
+        return text + f"{show_seconds(self.preparation(rung)):>12}{start:>11}{same:>9}"
 
     def explain(self) -> str:
         """For each way, which cost it removes and what it asks in return."""

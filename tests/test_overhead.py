@@ -56,9 +56,9 @@ def test_phases_are_timed_without_the_warm_up(model, data, clock, monkeypatch):
     assert phases.total == 21
     assert phases.whole.samples == (24,) * 4
     assert phases.unexplained == 1 - 21 / 24
-    assert "unexplained: 12% of the whole" in repr(phases)
+    assert "unexplained: 12% of it" in repr(phases)
     exact = replace(phases, whole=replace(phases.whole, samples=(22.0,)))
-    assert "agree to 5%" in repr(exact)
+    assert "they differ by 4.5%" in repr(exact)
 
 
 def test_measuring_leaves_the_model_as_it_was(model, data):
