@@ -6,7 +6,7 @@ import triton.language as tl
 WARPS = 8  # 8 × 32 threads share the 120 rows
 
 
-@triton.jit(do_not_specialize=["epochs"])
+@triton.jit
 def train_kernel(
     x_at,
     truth_at,
@@ -14,8 +14,8 @@ def train_kernel(
     w1_at,
     w2_at,
     losses_at,
-    epochs,
     lr,
+    EPOCHS: tl.constexpr,  # a constant: with numpy 2.4, the interpreter of Triton 3.6 loops to nothing else
     HIDDEN: tl.constexpr,
     CLASSES: tl.constexpr,
     R: tl.constexpr,
@@ -39,7 +39,7 @@ def train_kernel(
     w2_at += classes * H + tl.arange(0, H)[None, :]
     w1 = tl.load(w1_at)
     w2 = tl.load(w2_at)
-    for epoch in range(epochs):
+    for epoch in range(EPOCHS):
         h = tl.maximum(tl.dot(w1, x, input_precision="ieee"), 0.0)
         z = tl.where(classes < CLASSES, tl.dot(w2, h, input_precision="ieee"), -1e30)
         z -= tl.max(z, axis=0)[None, :]

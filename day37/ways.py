@@ -158,7 +158,7 @@ def one_kernel(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
 
     def train_on(weights: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
         with torch.cuda.device_of(losses):  # Triton launches on the current device
-            train_kernel[(1,)](*inputs, *weights, losses, epochs, lr, hidden, classes, r, f, h, c, num_warps=WARPS)
+            train_kernel[(1,)](*inputs, *weights, losses, lr, epochs, hidden, classes, r, f, h, c, num_warps=WARPS)
         return weights, losses.cpu()  # synchronisation point, the only one
 
     return _with_copies(train_on, model, lambda _: pack_weights(model, f, h, c))

@@ -117,8 +117,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from day37.one_kernel import WARPS, train_kernel
-sizes = dict(HIDDEN=10, CLASSES=3, R=128, F=16, H=16, C=16)
-types = {name: "*fp32" for name in train_kernel.arg_names if name.endswith("_at")} | {"epochs": "i32", "lr": "fp32"}
+sizes = dict(EPOCHS=20_000, HIDDEN=10, CLASSES=3, R=128, F=16, H=16, C=16)
+types = {name: "*fp32" for name in train_kernel.arg_names if name.endswith("_at")} | {"lr": "fp32"}
 source = ASTSource(fn=train_kernel, signature=types | dict.fromkeys(sizes, "constexpr"), constexprs=sizes)
 for card in (80, 90):
     made = triton.compile(source, target=GPUTarget("cuda", card, 32), options={"num_warps": WARPS})
