@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from day37.arguments import require
@@ -23,9 +24,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 
 
-def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
-    """Empty axes with labels, a title, a light grid, and a colour and dashes of its own for each line."""
-    axes = plt.subplots(figsize=size, layout="constrained")[1]
+def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8), figure: Figure | None = None) -> Axes:
+    """Empty axes with labels, a title, a light grid, and a colour and dashes of its own for each line.
+
+    In a new figure, which the notebook shows after the cell, or in `figure`.
+    """
+    axes = (figure or plt.figure(figsize=size, layout="constrained")).subplots()
     axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines, no two alike
     axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, fontsize="medium")

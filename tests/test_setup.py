@@ -17,7 +17,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 MODULES = ["arguments", "hardware", "gpu_names", "data", "model", "timing", "training", "overhead"]
-MODULES += ["costs", "reads", "one_kernel", "ways", "speedups", "callables", "records", "plots", "doctor", "__main__"]
+MODULES += ["costs", "reads", "one_kernel", "ways", "speedups", "callables", "records", "plots", "widgets", "doctor", "__main__"]
 
 
 def test_environment_yml_has_the_names_and_floors_of_pyproject():
