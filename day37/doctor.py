@@ -46,9 +46,8 @@ def check_compiler() -> Check:
     devices = sorted({"cpu", available_devices()[0]})
     tried = {device: ready_compiler(torch.device(device)) for device in devices}
     faults = [f"{device}: {why}; {fixes.get(device, 'pip install triton')}" for device, (why, _) in tried.items() if why]
-    return Check(
-        "compiler", ", ".join(f"{device} in {seconds:.0f} s" for device, (_, seconds) in tried.items()), "; ".join(faults)
-    )
+    seen = ", ".join(f"{device} in {seconds:.0f} s" for device, (_, seconds) in tried.items())
+    return Check("compiler", seen, "; ".join(faults))
 
 
 def check_threads() -> Check:
@@ -72,7 +71,7 @@ def check_openmp() -> Check:
 
 def check_kernel_spec() -> Check:
     """The notebooks ask for the kernel "python3"; it should be this Python."""
-    name = "Jupyter kernel"
+    name, fix = "Jupyter kernel", f"{sys.executable} -m ipykernel install --sys-prefix"
     if importlib.util.find_spec("jupyter_client") is None:
         return Check(name, "no Jupyter here; the commands do without")
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -80,12 +79,10 @@ def check_kernel_spec() -> Check:
     try:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return Check(name, "python3 is missing", f"{sys.executable} -m ipykernel install --sys-prefix")
+        return Check(name, "python3 is missing", fix)
     here, there = (os.path.normcase(os.path.dirname(os.path.abspath(p))) for p in (sys.executable, python))
     ours = here == there or re.fullmatch(r"python(3(\.\d+)?)?(\.exe)?", python)  # a bare name: Jupyter's own Python
-    return Check(
-        name, f"python3 starts {python}", "" if ours else f"another Python: {sys.executable} -m ipykernel install --sys-prefix"
-    )
+    return Check(name, f"python3 starts {python}", "" if ours else f"another Python: {fix}")
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

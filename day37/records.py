@@ -51,11 +51,6 @@ class Recording:
     sweeps: dict[str, ReadSweep] = field(default_factory=dict)
     ladders: dict[str, Ladder] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """The machine in a few words: its GPU, else its CPU."""
-        return self.machine.get("gpu") or self.machine.get("cpu", "a machine")
-
     def __repr__(self) -> str:
         return "\n".join([f"RECORDED: {self.source}", *(f"  {run}" for run in self.runs.values())])
 
@@ -176,9 +171,8 @@ def _decode_fields(kind: type, value, where: str):
         require(short is None, f"{where}.rows", short, f"lists of {len(result.columns)} numbers")
     if isinstance(result, CopyCosts | Growth):
         rows = result.times.values() if isinstance(result, Growth) else [result.times]
-        require(
-            all(len(row) == len(result.sizes) for row in rows), f"{where}.times", "not", f"as many as sizes, {len(result.sizes)}"
-        )
+        short = next((len(row) for row in rows if len(row) != len(result.sizes)), None)
+        require(short is None, f"{where}.times", short, f"as many as sizes, {len(result.sizes)}")
     try:
         repr(result)  # nothing that cannot be shown is a result
     except (IndexError, AttributeError, ValueError, TypeError, ZeroDivisionError) as error:

@@ -38,7 +38,7 @@ def test_record_then_compare(quick, tmp_path, capsys):
     figure = tmp_path / "both.png"
     assert commands.main(["compare", str(path), str(path), "--figure", str(figure)]) == 0
     table = capsys.readouterr().out
-    assert table.count(recording.name[:40]) == 2 and "cpu" in table
+    assert table.count(recording.machine["cpu"][:40]) == 2 and "cpu" in table
     assert figure.stat().st_size > 1000
 
 

@@ -18,8 +18,7 @@ OVERTAKEN = ("NumPy", "NumPy, rows innermost", "scikit-learn", "skorch")
 def speed_up(first: Measurement, second: Measurement) -> tuple[float, float, float]:
     """How many times as fast the second is, with an interval: judge's for 8 rounds or more, else the least and most."""
     if len(first.samples) >= 8:
-        against = judge(first, second)
-        return 1 / against.ratio, 1 / against.high, 1 / against.low
+        return judge(first, second).speed_up
     ratios = np.divide(first.samples, second.samples)
     return float(np.median(ratios)), float(ratios.min()), float(ratios.max())
 
