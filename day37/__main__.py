@@ -5,21 +5,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from day37 import MLP, available_devices, describe_machine, doctor, load_iris, records, train
+from day37 import MLP, available_devices, doctor, load_iris, records, train
 from day37.costs import Setting, measure_copies, measure_growth, measure_launch
-from day37.hardware import device_name, usable_cpus
+from day37.hardware import usable_cpus
 from day37.overhead import measure_account, record_timeline
 from day37.reads import fit_cost, sweep_reads
 from day37.speedups import measure_speedups
 
 EPOCHS, SHORT, SEED = 20_000, 5_000, 42  # SHORT: for what is repeated, so that all of it takes minutes
-ROWS, WIDTHS = [(120 * 4**k, 10) for k in range(8)], [(120, 10 * 4**k) for k in range(6)]
+GRID = [(120 * 4**i, 10 * 4**j) for j in range(6) for i in range(8 - j)]  # rows and width: no size has both large
 
 
 def make_model(device: str) -> MLP:
@@ -43,8 +42,7 @@ def stages(devices: list[str], epochs: int, short: int) -> Iterator[tuple[str, s
         yield f"ways to train on {device}", "ladders", device, partial(measure_speedups, *both, epochs=short)
     settings = {f"CPU, {n} thread{'s' * (n > 1)}": Setting(threads=n) for n in (1, usable_cpus())}
     settings |= {device: Setting(device) for device in devices if device != "cpu"}
-    for over, sizes in (("rows", ROWS), ("width", WIDTHS)):
-        yield f"growth in {over}", "growths", over, partial(measure_growth, settings, sizes)
+    yield "growth in rows and width", "growths", "grid", partial(measure_growth, settings, GRID)
 
 
 def record(path: Path, *, force: bool = False, devices: list[str] | None = None, epochs: int = EPOCHS, short: int = SHORT) -> int:
@@ -58,12 +56,8 @@ def record(path: Path, *, force: bool = False, devices: list[str] | None = None,
         return _fail(f"{path.parent} is no folder that can be written to")
     torch.set_num_threads(1)  # steady times; where more are used, the result says so
     devices = devices or sorted({"cpu", available_devices()[0]})
-    gpu = [device_name(device) for device in devices if device != "cpu"]
-    about = dict(describe_machine().rows()) | ({"gpu": gpu[0]} if gpu else {})
-    workload = {"dataset": "iris", "model": "MLP 4-10-3", "optimizer": "SGD, lr 0.01, full batch", "threads": "1 unless said"}
-    when = datetime.now(UTC).isoformat(timespec="seconds")
     found, note, status = _measure(list(stages(devices, epochs, short)))
-    records.save(records.Recording(f"python -m day37 record, {note}", when, about, workload, **found), path, force=force)
+    records.save(records.here(f"python -m day37 record, {note}", **found), path, force=force)
     print(f"{note}; written to {path}")
     return status
 

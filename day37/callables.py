@@ -1,15 +1,19 @@
 """Objects that can be called, and what really runs when a module is."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from numbers import Real
+from types import CodeType, FrameType
 
 import torch
 from torch import nn
 
 from day37.arguments import require, whole_number
+
+TORCH = torch.__path__[0]
 
 
 class Counter:
@@ -59,19 +63,45 @@ class EarlyStopping:
 
 @dataclass
 class Call:
-    """One call in the tree: its kind, whose it is, the function that ran, the result's shape, and the calls inside."""
+    """One call in the tree: its kind, whose it is, the function that ran, the result's shape, and the calls inside.
+
+    `code`: the `forward` written outside torch in which it happens, None outside any; `columns`: the line in it, and
+    from which column to which, in bytes, the call is written (line 0 if all of it is meant).
+    """
 
     kind: str
     owner: str
     function: str
     shape: tuple[int, ...] | None = None
     inside: list["Call"] = field(default_factory=list)
+    code: CodeType | None = field(default=None, repr=False)
+    columns: tuple[int, int, int] = (0, 0, 0)
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Call"]]:
         """This call and all inside it, in the order in which they began, each with its depth."""
         yield depth, self
         for call in self.inside:
             yield from call.walk(depth + 1)
+
+    def events(self) -> list[tuple["Call", bool]]:
+        """Each call twice, in order: (call, False) where it begins and (call, True) where it returns."""
+        return [(self, False), *(event for call in self.inside for event in call.events()), (self, True)]
+
+    def source(self) -> str:
+        """The lines of `code`, an arrow before the one that makes this call, the call underlined; empty if not to be had."""
+        try:
+            lines, first = inspect.getsourcelines(self.code)
+        except (TypeError, OSError):  # no code, or written where Python keeps no source
+            return ""
+        number, start, end = self.columns
+        shown = []
+        for i, line in enumerate(map(str.rstrip, lines), first):
+            here = i == (number or first)
+            shown.append(("→ " if here else "  ") + line)
+            if here and number:
+                before, call = line.encode()[:start].decode(), line.encode()[start:end].decode()
+                shown.append("  " + " " * len(before) + "^" * len(call))
+        return "\n".join(shown)
 
     def __repr__(self) -> str:
         return "\n".join(f"{'    ' * depth}{call.line()}" for depth, call in self.walk())
@@ -93,6 +123,7 @@ class _Tracer:
         if event == "call":
             call = self._recognise(frame)
             if call is not None:
+                call.code, call.columns = self._place(frame)
                 parent = next((c for _, c in reversed(self.open) if c is not None), None)
                 (parent.inside if parent else self.roots).append(call)
             self.open.append((frame, call))
@@ -100,6 +131,18 @@ class _Tracer:
             _, call = self.open.pop()
             if call is not None and isinstance(arg, torch.Tensor):
                 call.shape = tuple(arg.shape)
+
+    def _place(self, frame: FrameType) -> tuple[CodeType | None, tuple[int, int, int]]:
+        """Where in a `forward` that is not torch's the call is written; for such a `forward` itself, all of it."""
+        at = frame
+        while at is not None:
+            code = at.f_code
+            if code.co_name == "forward" and id(at.f_locals.get("self")) in self.names and not code.co_filename.startswith(TORCH):
+                line, last, start, end = list(code.co_positions())[at.f_lasti // 2] if at is not frame else (None,) * 4
+                whole = None in (line, last, start, end) or line != last
+                return code, (0, 0, 0) if at is frame else (line or at.f_lineno, *((0, 0) if whole else (start, end)))
+            at = at.f_back
+        return None, (0, 0, 0)
 
     def _recognise(self, frame) -> Call | None:
         """A module's `__call__`, its `forward`, or a function that `__call__` itself runs: a hook. All else is None."""
@@ -116,9 +159,6 @@ class _Tracer:
             shown = type(me).__name__ if name == "__call__" else name
             return Call("hook" if after else "pre-hook", top.owner.split(" ")[0], shown)
         return None
-
-
-TORCH = torch.__path__[0]
 
 
 def _in_module_py(frame) -> bool:

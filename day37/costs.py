@@ -9,7 +9,7 @@ from day37.arguments import require, whole_number
 from day37.data import IrisSplit
 from day37.hardware import Origin, choose_device, show_origins
 from day37.model import MLP
-from day37.timing import Measurement, Stopwatch, judge, measure_in_turn, show_seconds, until_interrupt
+from day37.timing import Comparison, Measurement, Stopwatch, judge, measure_in_turn, show_seconds, until_interrupt
 from day37.training import make_step
 
 COPY_SIZES = (4, 40, 400, 4_000, 40_000, 400_000, 4_000_000, 100_000_000)  # bytes
@@ -125,6 +125,17 @@ class Growth:
     def verdicts(self, first: str, second: str) -> list[str]:
         """For each size: is the second setting faster or slower than the first, or can one not tell?"""
         return [judge(a, b).verdict for a, b in zip(self.times[first], self.times[second], strict=True)]
+
+    def along(self, *, rows: int | None = None, width: int | None = None) -> "Growth":
+        """Only the sizes with this many rows, or this width. ValueError if there is none."""
+        kept = [i for i, size in enumerate(self.sizes) if rows in (None, size[0]) and width in (None, size[1])]
+        require(len(kept) > 0, "rows, width", (rows, width), f"a size that was measured: {self.sizes}")
+        return Growth(tuple(self.sizes[i] for i in kept), {name: tuple(row[i] for i in kept) for name, row in self.times.items()})
+
+    def at(self, rows: int, width: int) -> list[Comparison]:
+        """At one size, every setting held against the first. ValueError if it was not measured."""
+        first, *others = (row[0] for row in self.along(rows=rows, width=width).times.values())
+        return [judge(first, other, few=True) for other in others]
 
     def crossover(self, first: str, second: str) -> Crossover:
         """Where `second` overtakes `first`, by the verdicts. ValueError for fewer than 8 repeats a size."""

@@ -1,6 +1,8 @@
 """Every figure of the lessons, each drawn from a result: axes with units, LIVE or RECORDED, and the spread."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,8 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from day37.arguments import require
+from day37.callables import Call
 from day37.costs import CopyCosts, Crossover, Growth
-from day37.hardware import show_origins
+from day37.hardware import Origin, show_origins
 from day37.overhead import PHASES, StepPhases, Timeline
 from day37.reads import CostModel, ReadSweep
 from day37.speedups import Ladder
@@ -22,19 +25,35 @@ from day37.training import TrainingRun
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
+_apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has its own
 
 
-def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8), figure: Figure | None = None) -> Axes:
-    """Empty axes with labels, a title, a light grid, and a colour and dashes of its own for each line.
+def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
+    """Empty axes in a new figure, with labels, a title, a light grid, and a colour and dashes of its own for each line."""
+    return _dress(_new_figure(size).subplots(), x, y, title)
 
-    In a new figure, which the notebook shows after the cell, or in `figure`.
-    """
-    axes = (figure or plt.figure(figsize=size, layout="constrained")).subplots()
+
+def _new_figure(size: tuple[float, float]) -> Figure:
+    """A figure that the notebook shows after the cell, or, for `draw_png`, one that nobody else knows of."""
+    return (Figure if _apart.get() else plt.figure)(figsize=size, layout="constrained")
+
+
+def _dress(axes: Axes, x: str, y: str, title: str) -> Axes:
     axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines, no two alike
     axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
     return axes
+
+
+def draw_png(plot: Callable[..., Axes], *arguments, **names) -> bytes:
+    """What `plot(*arguments, **names)` draws, as a PNG picture. From any thread; no cell shows it by itself."""
+    token, picture = _apart.set(True), io.BytesIO()
+    try:
+        plot(*arguments, **names).figure.savefig(picture, format="png", dpi=120)
+    finally:
+        _apart.reset(token)
+    return picture.getvalue()
 
 
 def plot_losses(*runs: TrainingRun, title: str = "The loss falls as the training goes on") -> Axes:
@@ -124,14 +143,14 @@ def plot_phases(phases: StepPhases) -> Axes:
     return _legend_below(axes)
 
 
-def plot_timeline(timeline: Timeline) -> Axes:
-    """The host's phases above, the device's work below, over the same time."""
-    title = f"{timeline.finding()}\n{timeline.origin}"
+def plot_timeline(timeline: Timeline, *, finding: str | None = None) -> Axes:
+    """The host's phases above, the device's work below, over the same time. `finding`: the title, if not the timeline's own."""
+    title = f"{finding or timeline.finding()}\n{timeline.origin}"
     axes = new_axes("µs", "", title[0].upper() + title[1:], size=(9, 2.8))
-    for i, name in enumerate(PHASES):
+    for i, name in enumerate(dict.fromkeys(span.name for span in timeline.host)):
         spans = [(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.host if s.name == name]
         axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
-    axes.broken_barh([(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device], (0.1, 0.8), color="black")
+    axes.broken_barh([(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device], (0.1, 0.8), color="black", linewidth=0)
     axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if timeline.origin.device == "cpu" else "device", "host"])
     return _legend_below(axes)
 
@@ -150,13 +169,17 @@ def plot_copies(*costs: CopyCosts) -> Axes:
     return axes
 
 
-def plot_growth(growth: Growth, *, over: str = "rows", title: str, crossover: Crossover | None = None) -> Axes:
-    """A step's time as `over`, "rows" or "width", grows; where `crossover` says "cannot tell" is shaded."""
+def plot_growth(
+    growth: Growth, *, over: str = "rows", title: str, crossover: Crossover | None = None, mark: int | None = None
+) -> Axes:
+    """A step's time as `over`, "rows" or "width", grows; where `crossover` says "cannot tell" is shaded; a line at `mark`."""
     which = ("rows", "width").index(over)
     origins = show_origins(*(row[0].origin for row in growth.times.values()))
     axes = new_axes(("rows in the batch", "hidden width")[which], "µs per step", f"{title}\n{origins}")
     if crossover is not None and crossover.faster_at is not None and crossover.slower_at is not None:
         axes.axvspan(crossover.slower_at[which], crossover.faster_at[which], color="grey", alpha=0.3, label="cannot tell")
+    if mark is not None:
+        axes.axvline(mark, color="black", linestyle="--", label="here")
     for i, (name, times) in enumerate(growth.times.items()):
         _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
     return axes
@@ -180,10 +203,47 @@ def plot_sweep(sweep: ReadSweep, model: CostModel) -> Axes:
     far = f" ({(times > top).sum()} above the figure)" if (times > top).any() else ""
     axes.plot(reads, times, "o", linestyle="", alpha=0.5, label=f"one run{far}")
     epochs, line = float(np.median([run.epochs for run in sweep.runs])), np.geomspace(reads.min(), reads.max(), 50)
-    fitted = [model.predict(epochs, share * epochs) / epochs * 1e6 for share in line]
+    fitted = [model.predict(epochs, share * epochs).value / epochs * 1e6 for share in line]
     axes.plot(line, fitted, label="fitted: fixed + epochs·a + reads·b")
     axes.set(xscale="log", ylim=(None, min(top, axes.get_ylim()[1])))
     axes.legend(fontsize="small")
+    return axes
+
+
+def plot_interval(run: TrainingRun, model: CostModel, every: int, *, origin: Origin) -> Axes:
+    """Left: what of `run`'s curve one sees with a read every `every` steps. Right: the time, by the model of `origin`."""
+    seen, reads = slice(every - 1, None, every), run.epochs // every
+    left, right = _new_figure((9, 3.4)).subplots(1, 2)
+    _dress(left, "epoch", "cross-entropy loss", f"A read every {every:,} steps: {reads:,} losses\n{run.origin}")
+    left.plot(run.epochs_read, run.losses, color="lightgrey", label="every loss")
+    left.plot(run.epochs_read[seen], run.losses[seen], color=COLOURS[0], marker="o" if reads < 50 else None, label="those read")
+    left.legend(fontsize="small")
+    _dress(right, "steps between reads", f"seconds for {run.epochs:,} steps", f"By the fitted model, with its interval\n{origin}")
+    intervals = np.unique(np.geomspace(1, run.epochs, 60).astype(int))
+    spread = [model.predict(run.epochs, run.epochs / interval) for interval in intervals]
+    right.plot(intervals, [each.value for each in spread], color=COLOURS[1])
+    right.fill_between(intervals, [each.low for each in spread], [each.high for each in spread], color=COLOURS[1], alpha=0.2)
+    here = model.predict(run.epochs, reads)
+    right.errorbar(every, here.value, [[here.value - here.low], [here.high - here.value]], fmt="o", color="black", capsize=5)
+    right.set(xscale="log", ylim=(0, 1.2 * max(each.high for each in spread)))
+    return left
+
+
+def plot_calls(tree: Call, *, event: int | None = None) -> Axes:
+    """Each call of the tree as a bar from where it begins to where it returns, the calls inside it below; a line at `event`."""
+    begun, depths = {}, {id(call): depth for depth, call in tree.walk()}
+    deepest = max(depths.values())
+    axes = new_axes("begins and returns, in order", "depth", "What is called, and inside what", size=(9, 0.5 * deepest + 1.8))
+    for i, (call, ended) in enumerate(tree.events(), 1):
+        start, depth = begun.setdefault(id(call), i), depths[id(call)]
+        if ended:
+            axes.barh(depth, i - start + 1, left=start - 0.5, color=COLOURS[depth % 7], alpha=0.35, edgecolor="black", height=0.9)
+            name = call.line() if i - start > 3 else call.line().split(" → ")[0].replace(".", ".\n").replace(" ", "\n")
+            axes.annotate(name, ((start + i) / 2, depth), ha="center", va="center", fontsize="x-small")
+    if event is not None:
+        axes.axvline(event, color="black", linestyle="--", linewidth=2)
+    axes.set(xticks=range(1, i + 1), yticks=range(deepest + 1), ylim=(deepest + 0.6, -0.6), xlim=(0.4, i + 0.6))
+    axes.grid(False)
     return axes
 
 

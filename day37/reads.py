@@ -98,11 +98,15 @@ def sweep_reads(
 
 @dataclass(frozen=True)
 class CostModel:
-    """T = fixed + epochs·a + reads·b, in seconds, each with its interval."""
+    """T = fixed + epochs·a + reads·b, in seconds, each with its interval.
+
+    `squares`: the covariance of the three, times the square of Student's t: the squared half-widths and how they vary together.
+    """
 
     fixed: Interval
     a: Interval
     b: Interval
+    squares: tuple[tuple[float, ...], ...]
 
     @property
     def verdict(self) -> str:
@@ -114,9 +118,11 @@ class CostModel:
             return f"cannot tell: a read costs less than {most}, and nothing more can be said from these runs"
         return f"a read costs {self.b}"
 
-    def predict(self, epochs: int, reads: int) -> float:
-        """Seconds for this many epochs and reads."""
-        return self.fixed.value + epochs * self.a.value + reads * self.b.value
+    def predict(self, epochs: int, reads: float) -> Interval:
+        """Seconds for this many epochs and reads, and where the mean of many such runs would lie."""
+        x = np.array([1, epochs, reads])
+        seconds, half = float(x @ [self.fixed.value, self.a.value, self.b.value]), float(np.sqrt(x @ self.squares @ x))
+        return Interval(seconds, seconds - half, seconds + half)
 
     def __repr__(self) -> str:
         return f"T = fixed + epochs·a + reads·b\n  fixed  {self.fixed}\n  a      {self.a}\n  b      {self.b}\n  {self.verdict}"
@@ -141,9 +147,10 @@ def fit_cost(sweep: ReadSweep) -> CostModel:
     spread = np.median(np.abs(target - scaled @ start)) or 1e-9
     robust = {"method": "trf", "loss": "soft_l1", "f_scale": spread}
     best, covariance = curve_fit(lambda x, *costs: x @ costs, scaled, target, p0=start, **robust)
-    half = t.ppf((1 + CONFIDENCE) / 2, len(epochs) - 3) * np.sqrt(np.diag(covariance))
-    ends = zip(best * unit, (best - half) * unit, (best + half) * unit, strict=True)
-    return CostModel(*(Interval(*map(float, each)) for each in ends))
+    squares = t.ppf((1 + CONFIDENCE) / 2, len(epochs) - 3) ** 2 * covariance * np.outer(unit, unit)
+    half = np.sqrt(np.diag(squares))
+    ends = zip(best * unit, best * unit - half, best * unit + half, strict=True)
+    return CostModel(*(Interval(*map(float, each)) for each in ends), tuple(map(tuple, squares.tolist())))
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,6 @@ def hold_out(sweep: ReadSweep, intervals: Sequence[int]) -> HeldOut:
     for run, every in pairs:
         if every in intervals:
             times.setdefault((every, run.epochs, run.reads), []).append(run.seconds)
-    rows = [(every, n, model.predict(n, reads), float(np.median(s))) for (every, n, reads), s in sorted(times.items())]
+    rows = [(every, n, model.predict(n, reads).value, float(np.median(s))) for (every, n, reads), s in sorted(times.items())]
     without = max(abs(step_us * 1e-6 * n / measured - 1) for _, n, _, measured in rows)
     return HeldOut(model, tuple(rows), without)

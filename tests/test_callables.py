@@ -52,6 +52,56 @@ def test_a_call_leads_through_call_to_forward_in_every_layer():
     assert tree.inside[0].inside[0].shape == (5, 10)
 
 
+def test_events_are_each_call_twice_in_order():
+    tree = trace_calls(MLP(), torch.zeros(5, 4))
+    events = [(call.owner.split(" ")[0], call.kind, ended) for call, ended in tree.events()]
+    assert len(events) == 2 * len(list(tree.walk()))
+    assert events[:4] == [
+        (o, k, False) for o, k in (("model", "__call__"), ("model", "forward"), ("fc1", "__call__"), ("fc1", "forward"))
+    ]
+    assert events[4:6] == [("fc1", "forward", True), ("fc1", "__call__", True)]
+    assert events[-1] == ("model", "__call__", True)
+
+
+class Written(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+
+    def forward(self, x):
+        é = self.first(x)
+        return self.first(
+            é,
+        )
+
+
+def test_each_call_knows_the_line_and_the_columns_that_make_it():
+    tree = trace_calls(MLP(), torch.zeros(5, 4))
+    assert tree.source() == ""  # nothing of the model's own has called it
+    shown = {call.line(): call.source().splitlines() for _, call in tree.walk()}
+    forward = shown["model.forward → (5, 3)"]
+    assert forward[0].startswith("→     def forward(self") and not any("^" in line for line in forward)
+    marked = shown["relu (ReLU).__call__ → (5, 10)"]
+    at = next(i for i, line in enumerate(marked) if line.startswith("→"))
+    start, end = marked[at + 1].index("^"), marked[at + 1].rindex("^") + 1
+    assert marked[at][start:end] == "self.relu(self.fc1(x))"
+    assert shown["relu.forward → (5, 10)"] == marked
+
+
+def test_a_call_over_several_lines_and_letters_of_two_bytes():
+    calls = [call for _, call in trace_calls(Written(), torch.zeros(5, 4)).walk() if call.kind == "__call__"]
+    one, two = (call.source().splitlines() for call in calls[1:])
+    assert one[1:3] == ["→         é = self.first(x)", "              ^^^^^^^^^^^^^"]
+    assert two[2] == "→         return self.first("
+
+
+def test_a_model_without_source_is_traced_all_the_same():
+    names = {"nn": nn}
+    exec("class Typed(nn.Module):\n    def forward(self, x):\n        return x", names)
+    tree = trace_calls(names["Typed"](), torch.zeros(1))
+    assert [call.source() for _, call in tree.walk()] == ["", ""]
+
+
 class Watcher:
     def __call__(self, *_):
         return None

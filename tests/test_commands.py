@@ -33,7 +33,7 @@ def test_record_then_compare(quick, tmp_path, capsys):
     assert len(recording.runs["cpu"].losses) == 50
     kinds = ("accounts", "timelines", "copies", "launches", "sweeps", "ladders")
     assert all(list(getattr(recording, kind)) == ["cpu"] for kind in kinds)
-    assert list(recording.growths) == ["rows", "width"]
+    assert list(recording.growths) == ["grid"]
     capsys.readouterr()
     figure = tmp_path / "both.png"
     assert commands.main(["compare", str(path), str(path), "--figure", str(figure)]) == 0

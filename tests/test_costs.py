@@ -52,6 +52,17 @@ def test_the_crossover_lies_between_surely_slower_and_surely_faster(first, secon
     assert ("at none of these sizes" in repr(found)) is (faster_at is None)
 
 
+def test_a_grid_is_cut_along_one_size_and_judged_at_another():
+    sizes = ((1, 10), (2, 10), (1, 40))
+    growth = Growth(sizes, {"a": times(4, 4, 9), "b": times(2, 4, 10), "c": times(8, 4, 9)})
+    assert growth.along(width=10).sizes == ((1, 10), (2, 10))
+    assert [m.median for m in growth.along(rows=1).times["b"]] == [2, 10]
+    assert growth.along(rows=1, width=40).sizes == ((1, 40),)
+    assert [(c.ratio, c.verdict) for c in growth.at(1, 10)] == [(0.5, "faster"), (2.0, "slower")]
+    with pytest.raises(ValueError, match="rows, width must be a size that was measured"):
+        growth.at(2, 40)
+
+
 def test_threads_are_set_back_even_after_an_error():
     before = torch.get_num_threads()
     assert with_threads(1, torch.get_num_threads)() == 1

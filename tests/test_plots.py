@@ -5,11 +5,12 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from day37 import MLP, compare, measure_in_turn, plots, records, train
+from day37 import MLP, compare, measure_in_turn, plots, records, trace_calls, train
 from day37.costs import Setting, measure_copies, measure_growth
 from day37.hardware import Origin
 from day37.overhead import measure_phases, record_timeline
 from day37.reads import fit_cost, sweep_reads
+from day37.schedule import StepCosts
 from day37.speedups import Ladder, Rung
 from day37.timing import Measurement
 
@@ -77,6 +78,53 @@ def test_rows_are_drawn_by_class(data):
     axes = plots.plot_rows(data.x_train, data.y_train, data.feature_names, data.class_names)
     assert [len(line.get_xdata()) for line in axes.get_lines()] == data.y_train.bincount().tolist()
     assert len({line.get_marker() for line in axes.get_lines()}) == 3
+
+
+def test_a_picture_is_drawn_apart_from_the_cell(model, data):
+    run = train(model, data, epochs=20, progress=False)
+    assert plots.draw_png(plots.plot_losses, run).startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+    plots.plot_losses(run)
+    assert len(plt.get_fignums()) == 1
+    with pytest.raises(AttributeError):
+        plots.draw_png(plots.plot_losses, "no run")
+    plots.plot_losses(run)
+    assert len(plt.get_fignums()) == 2
+
+
+def test_the_interval_shows_what_is_read_and_what_it_takes(data):
+    run = train(MLP(), data, epochs=100, progress=False)
+    sweep = sweep_reads(MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=3)
+    axes = plots.plot_interval(run, fit_cost(sweep), 10, origin=sweep.origin)
+    every, seen = axes.get_lines()
+    assert list(seen.get_xdata()) == list(range(10, 101, 10)) and len(every.get_xdata()) == 100
+    assert list(seen.get_ydata()) == list(run.losses[9::10])
+    assert "10 losses" in axes.get_title() and "LIVE" in axes.get_title()
+    right = axes.figure.axes[1]
+    assert list(right.get_lines()[0].get_xdata()[[0, -1]]) == [1, 100] and "LIVE" in right.get_title()
+
+
+def test_calls_are_nested_bars_with_a_line_at_the_event():
+    tree = trace_calls(MLP(), torch.zeros(5, 4))
+    axes = plots.plot_calls(tree, event=3)
+    assert len(axes.patches) == len(axes.texts) == 8
+    widest = max(axes.patches, key=lambda bar: bar.get_width())
+    assert (widest.get_x(), widest.get_width()) == (0.5, 16)
+    assert list(axes.get_lines()[0].get_xdata()) == [3, 3]
+    assert not plots.plot_calls(tree).get_lines()
+
+
+def test_a_modelled_timeline_has_a_finding_of_its_own():
+    costs = StepCosts(3, 8e-6, 2e-6, 3e-5)
+    axes = plots.plot_timeline(costs.timeline(Origin("cuda:0", "a GPU", "today", True)), finding="modelled: 2 s")
+    assert axes.get_title() == "Modelled: 2 s\nRECORDED, a GPU (cuda:0)"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["launches", "wait", "read"]
+
+
+def test_a_size_can_be_marked():
+    growth = measure_growth({"all": Setting()}, [(12, 10), (24, 10)], repeats=2)
+    lines = {line.get_label(): list(line.get_xdata()) for line in plots.plot_growth(growth, title="rows", mark=24).get_lines()}
+    assert lines["here"] == [24, 24]
 
 
 def test_the_width_can_be_on_the_axis():

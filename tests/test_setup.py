@@ -17,7 +17,20 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 MODULES = ["arguments", "hardware", "gpu_names", "data", "model", "timing", "training", "overhead"]
-MODULES += ["costs", "reads", "one_kernel", "ways", "speedups", "callables", "records", "plots", "widgets", "doctor", "__main__"]
+MODULES += [
+    "costs",
+    "reads",
+    "one_kernel",
+    "ways",
+    "speedups",
+    "callables",
+    "records",
+    "schedule",
+    "plots",
+    "widgets",
+    "doctor",
+    "__main__",
+]
 
 
 def test_environment_yml_has_the_names_and_floors_of_pyproject():
@@ -46,7 +59,7 @@ except ImportError:
 else:
     raise SystemExit("this test hides nothing")
 import day37
-from day37 import callables, costs, doctor, overhead, reads, records, speedups
+from day37 import callables, costs, doctor, overhead, reads, records, schedule, speedups
 assert not {"scipy", "sklearn", "matplotlib", "tqdm"} & set(sys.modules), "import day37 is no longer light"
 data = day37.load_iris()
 run = day37.train(day37.MLP(), data, epochs=50)

@@ -1,13 +1,16 @@
-"""The controls, driven by their traits: no browser, no kernel."""
+"""The controls, driven by their traits: no browser, no kernel. tests/browser has the page."""
 
 import asyncio
+import html
 import sys
 import time
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from day37 import MLP, train, widgets
+from day37 import MLP, records, schedule, trace_calls, train, widgets
+from day37.timing import show_seconds
 from day37.widgets import Paced, TrainingConsole
 
 
@@ -35,7 +38,7 @@ def test_start_trains_as_train_does(console, data):
     assert not console.start.disabled and console.stop.disabled
     assert console.bar.value == console.bar.max == 300
     assert "300 epochs in" in console.status.value and "test accuracy" in console.status.value
-    assert bytes(console.curve.value).startswith(b"\x89PNG")
+    assert bytes(console.picture.value).startswith(b"\x89PNG")
 
 
 def test_the_fields_are_what_is_trained(console):
@@ -51,11 +54,11 @@ def test_stop_keeps_the_run_so_far_and_the_next_start_begins_afresh(console):
     console.start.click()
     while not console.bar.value:
         time.sleep(0.01)
-    first_picture = bytes(console.curve.value)
+    first_picture = bytes(console.picture.value)
     console.stop.click()
     stopped = finish(console)
     assert 0 < stopped.epochs < 10_000_000 and len(stopped.losses) == stopped.epochs
-    assert "ended early: Stop" in console.status.value and bytes(console.curve.value) != first_picture
+    assert "ended early: Stop" in console.status.value and bytes(console.picture.value) != first_picture
     console.epochs.value = 20
     console.start.click()
     assert finish(console).epochs == 20
@@ -127,6 +130,150 @@ def test_what_is_paced_takes_a_small_share_of_the_time(clock, monkeypatch):
         paced()
     assert 0.06 * len(calls) <= 0.04 * clock.now
     assert len(calls) > 3
+
+
+def test_a_new_console_stops_the_training_of_the_last(console, data):
+    console.epochs.value = 10_000_000
+    console.start.click()
+    TrainingConsole(data)
+    assert 0 <= finish(console).epochs < 10_000_000
+
+
+# The explorers: name → the control made by its function.
+def machines_control(data):
+    run = train(MLP(), data, epochs=20, progress=False)
+    return widgets.choose_machines([records.here("now", runs={"cpu": run}), *records.recordings()])
+
+
+def step_control(_):
+    return widgets.explore_step(schedule.machines())
+
+
+def crossover_control(_):
+    return widgets.explore_crossover([growth for each in records.recordings() for growth in each.growths.values()])
+
+
+def interval_control(data):
+    run = train(MLP(), data, epochs=2000, progress=False)
+    return widgets.explore_interval(run, records.recorded("sweeps", accelerator=False))
+
+
+def call_control(_):
+    return widgets.step_through(trace_calls(MLP(), torch.zeros(5, 4)))
+
+
+CONTROLS = [machines_control, step_control, crossover_control, interval_control, call_control]
+each_control = pytest.mark.parametrize("make", CONTROLS, ids=lambda make: make.__name__)
+
+
+def shown(control):
+    assert control.error is None
+    return html.unescape(control.status.value)
+
+
+@each_control
+def test_every_field_has_a_label_and_every_change_redraws(make, data):
+    control = make(data)
+    assert all(field.description for row in control.box.children[:-2] for field in row.children)
+    for name, field in control.fields.items():
+        before = control.status.value, bytes(control.picture.value)
+        assert shown(control) and before[1].startswith(b"\x89PNG")
+        options = [option[1] if isinstance(option, tuple) else option for option in getattr(field, "options", ())]
+        last = options[-1] if options else "RTX 3080" if isinstance(field.value, str) else field.max
+        changes, field.value = field.value != last, last
+        assert ((control.status.value, bytes(control.picture.value)) != before) is changes, name
+
+
+@each_control
+def test_an_error_in_a_control_is_shown_and_goes_away(make, data, monkeypatch):
+    control = make(data)
+    good = control.show
+
+    def breaks(**_):
+        raise RuntimeError("no <picture>")
+
+    control.show = breaks
+    control.redraw()
+    assert "RuntimeError" in control.status.value and "no &lt;picture&gt;" in control.status.value
+    assert isinstance(control.error, RuntimeError)
+    control.show = good
+    control.redraw()
+    assert "RuntimeError" not in shown(control)
+
+
+@each_control
+def test_without_ipywidgets_an_explorer_says_so(make, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert "not installed" in make(data)._repr_mimebundle_()["text/plain"]
+
+
+@each_control
+def test_a_control_is_displayed_as_a_widget_and_leaves_no_figure(make, data):
+    assert "application/vnd.jupyter.widget-view+json" in make(data)._repr_mimebundle_()
+    assert plt.get_fignums() == []
+
+
+def test_two_machines_are_chosen_and_any_name_is_read(data):
+    control = machines_control(data)
+    assert "laptop chip" in shown(control) and "4.62 s for 20,000 epochs" in shown(control) and "LIVE, " in shown(control)
+    control.fields["gpu"].value = "GeForce RTX 3080"
+    assert "Ampere" in shown(control) and "desktop chip" in shown(control)
+    control.fields["gpu"].value = "<b>"
+    assert "<b>: no series" in shown(control) and "&lt;b&gt;" in control.status.value
+    control.fields["gpu"].value = " "
+    assert "type a GPU's name" in shown(control)
+    control.fields["left"].value = 1
+    assert "LIVE" not in shown(control)
+
+
+def test_a_step_starts_from_a_machine_and_moves_from_there():
+    control = step_control(None)
+    published, *others = schedule.machines()
+    assert "20,000 steps: 16.8 s; what binds: launches" in shown(control).replace("16.9", "16.8")
+    assert "off by -19%" in shown(control) and "reads 22%" in shown(control)
+    control.fields["every"].value = 1000
+    assert "reads 0%" in shown(control)
+    control.fields["kernel"].value = 10_000
+    assert "what binds: kernels" in shown(control)
+    control.fields["machine"].value = len(others)
+    costs = others[-1].costs
+    assert (control.fields["launches"].value, control.fields["every"].value) == (costs.launches, 1)
+    assert control.fields["launch"].value == pytest.approx(costs.launch * 1e6)
+    assert f"20,000 steps: {show_seconds(costs.total())}" in shown(control) and "to within" in shown(control)
+
+
+def test_the_crossover_is_judged_where_the_sliders_are():
+    control, growth = crossover_control(None), records.recordings()[1].growths["grid"]
+    held = growth.at(120, 10)[0]
+    assert f"{held.second.name}: {held.verdict} than {held.first.name}" in shown(control).replace("</b>", "")
+    control.fields["rows"].value = 122_880
+    assert "CPU, 2 threads: faster" in shown(control)
+    control.fields["width"].value = 10_240
+    assert "were not measured" in shown(control)
+
+
+def test_the_interval_gives_reads_and_time_with_an_interval(data):
+    control = interval_control(data)
+    assert "2,000 steps with 2,000 reads: " in shown(control) and "% interval" in shown(control)
+    control.fields["every"].value = 2000
+    assert "2,000 steps with 1 read: " in shown(control)
+
+
+def test_the_stepper_goes_forward_and_back_and_stays_inside():
+    control = call_control(None)
+    back, forward = control.box.children[0].children[1:]
+    assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(control) and "outside every forward" in shown(control)
+    back.click()
+    assert control.fields["event"].value == 1
+    for _ in range(2):
+        forward.click()
+    assert "3 of 16: fc1 (Linear).__call__ → (5, 10) begins" in shown(control)
+    assert "▶         fc1 (Linear).__call__" in shown(control) and "^^^^^^^^^^^" in shown(control)
+    back.click()
+    assert "2 of 16: model.forward" in shown(control)
+    for _ in range(20):
+        forward.click()
+    assert "16 of 16: model (MLP).__call__ → (5, 3) returns" in shown(control)
 
 
 def test_without_ipywidgets_a_control_says_so(data, monkeypatch):
