@@ -24,7 +24,8 @@ from day37.training import TrainingRun, accuracy, train
 SHARE = 0.03  # of the time, at most, goes into drawing
 OFTEN = 0.1  # seconds from one message to the page to the next, at least
 WRAP = {"flex_flow": "row wrap"}  # on a narrow page the fields stand below each other
-WIDE = {"style": {"description_width": "8.5em"}, "layout": {"width": "27em"}}
+FIGURE, SCROLL = {"min_width": "600px", "max_width": "100%"}, {"overflow": "auto"}  # what is zoomed in is not shrunk again
+WIDE = {"style": {"description_width": "8.5em"}, "layout": {"width": "27em", "max_width": "100%"}}
 ROUND = [n * 10**k for k in range(6) for n in (1, 2, 5)]  # 1, 2, 5, 10, … for the sliders
 
 
@@ -37,9 +38,11 @@ class Control:
             import ipywidgets
         except ImportError:
             return
-        self.status, self.picture = ipywidgets.HTML(), ipywidgets.Image(format="png", layout={"max_width": "100%"})
+        self.status, self.picture = ipywidgets.HTML(), ipywidgets.Image(format="png", layout=FIGURE)
         lines = [ipywidgets.HBox(row, layout=WRAP) for row in rows(ipywidgets)]
-        self.box = ipywidgets.VBox([*lines, self.status, self.picture])
+        for field in (field for line in lines for field in line.children):
+            field.tooltip = field.tooltip or field.description  # else the page says "null"
+        self.box = ipywidgets.VBox([*lines, self.status, ipywidgets.Box([self.picture], layout=SCROLL)])
 
     def _repr_mimebundle_(self, **how):
         if self.box is None:
@@ -96,7 +99,7 @@ class Explorer(Control):
             return
         from ipywidgets import Button
 
-        button = Button(description=text, icon=icon)
+        button = Button(description=text, icon=icon, tooltip=text)
         button.on_click(lambda _: action())
         self.box.children[0].children += (button,)
 
@@ -150,12 +153,13 @@ class TrainingConsole(Control):
             self.stop = widgets.Button(
                 description="Stop", icon="stop", disabled=True, tooltip="end the training, keep the run so far"
             )
-            self.bar = widgets.IntProgress(0, min=0, max=epochs, description="epochs")
+            self.bar = widgets.IntProgress(0, min=0, max=epochs, description="progress")
             return [[self.epochs, self.lr, self.hidden], [self.start, self.stop, self.bar]]
 
         super().__init__(rows)
         if self.box is not None:
             self.status.value = "Press Start."
+            self._draw([], [])
             self.start.on_click(lambda _: self.begin())
             self.stop.on_click(lambda _: self._stop.set())
 
@@ -227,14 +231,21 @@ class TrainingConsole(Control):
         return axes
 
 
+def _choice(widgets, names: Sequence[str], description: str, value: int = 0):
+    """A row of buttons, one for each name; its value is the index. (JupyterLab takes the keys that a list would need.)"""
+    options = [(f"{i}. {name}", i - 1) for i, name in enumerate(names, 1)]
+    style, layout = {"button_width": "min(27em, 100%)", "description_width": "8.5em"}, {"max_width": "100%"}
+    return widgets.ToggleButtons(options=options, value=value, description=description, style=style, layout=layout)
+
+
 def choose_machines(recordings: Sequence[Recording]) -> Explorer:
     """Two machines side by side: card, times, losses; and a field that reads any GPU's name."""
-    names = [(f"{i}. {recording.name}", i - 1) for i, recording in enumerate(recordings, 1)]
+    names = [recording.name for recording in recordings]
 
     def fields(widgets) -> dict:
         return {
-            "left": widgets.Dropdown(options=names, value=0, description="left", **WIDE),
-            "right": widgets.Dropdown(options=names, value=min(1, len(names) - 1), description="right", **WIDE),
+            "left": _choice(widgets, names, "left"),
+            "right": _choice(widgets, names, "right", min(1, len(names) - 1)),
             "gpu": widgets.Text("NVIDIA GeForce RTX 4070 Laptop GPU", description="a GPU's name", **WIDE),
         }
 
@@ -263,9 +274,9 @@ def explore_step(machines: Sequence[KnownMachine], *, steps: int = STEPS) -> Exp
         first = values(machines[0].costs)
         most = max(500, *(machine.costs.launches for machine in machines))
         log = {"min": -3, "max": 4, "step": 0.02, "readout_format": ".3g", **WIDE}
-        names = [(f"{i}. {machine.origin}", i - 1) for i, machine in enumerate(machines, 1)]
+        names = [str(machine.origin) for machine in machines]
         return {
-            "machine": widgets.Dropdown(options=names, value=0, description="start from", **WIDE),
+            "machine": _choice(widgets, names, "start from"),
             "launches": widgets.IntSlider(first["launches"], 1, most, description="launches a step", **WIDE),
             "launch": widgets.FloatLogSlider(first["launch"], description="launch (µs)", **log),
             "kernel": widgets.FloatLogSlider(first["kernel"], description="kernel (µs)", **log),
@@ -290,11 +301,11 @@ def explore_step(machines: Sequence[KnownMachine], *, steps: int = STEPS) -> Exp
 def explore_crossover(growths: Sequence[Growth]) -> Explorer:
     """Rows and width over what was measured → which setting is faster there, and by how much."""
     all_rows, all_widths = (sorted({size[i] for growth in growths for size in growth.sizes}) for i in (0, 1))
-    names = [(f"{i}. {next(iter(g.times.values()))[0].origin}", i - 1) for i, g in enumerate(growths, 1)]
+    names = [str(next(iter(growth.times.values()))[0].origin) for growth in growths]
 
     def fields(widgets) -> dict:
         return {
-            "measured": widgets.Dropdown(options=names, value=0, description="measured on", **WIDE),
+            "measured": _choice(widgets, names, "measured on"),
             "rows": widgets.SelectionSlider(options=all_rows, description="rows", **WIDE),
             "width": widgets.SelectionSlider(options=all_widths, description="hidden width", **WIDE),
         }
@@ -320,13 +331,13 @@ def explore_crossover(growths: Sequence[Growth]) -> Explorer:
 def explore_interval(run: TrainingRun, sweeps: Sequence[ReadSweep]) -> Explorer:
     """Steps between reads → the reads, the time by the model fitted to a sweep, and what one sees of `run`'s curve."""
     models = [fit_cost(sweep) for sweep in sweeps]
-    names = [(f"{i}. {sweep.origin}", i - 1) for i, sweep in enumerate(sweeps, 1)]
+    names = [str(sweep.origin) for sweep in sweeps]
 
     def fields(widgets) -> dict:
         options = [n for n in ROUND if n <= run.epochs]
         return {
             "every": widgets.SelectionSlider(options=options, value=1, description="steps to a read", **WIDE),
-            "costs": widgets.Dropdown(options=names, value=0, description="costs of", **WIDE),
+            "costs": _choice(widgets, names, "costs of"),
         }
 
     def show(every: int, costs: int) -> tuple[str, bytes]:
@@ -356,7 +367,7 @@ def step_through(tree: Call) -> Explorer:
             line = html.escape(f"{'▶' if call is current else ' '} {'    ' * depth}{call.line()}")
             lines.append(f"<b>{line}</b>" if call is current else line)
         source = html.escape(current.source()) or "outside every forward: the line that calls the model"
-        pre = "<pre style='line-height: 1.4; margin: 0 2em 0 0'>{}</pre>"
+        pre = "<pre style='line-height: 1.4; margin: 0 2em 0 0; white-space: pre; overflow-x: auto'>{}</pre>"
         now = f"<b>{event} of {len(events)}: {html.escape(current.line())} {'returns' if ended else 'begins'}</b>"
         beside = pre.format("\n".join(lines)) + pre.format(source)
         return f"{now}<div style='display: flex; flex-wrap: wrap'>{beside}</div>", draw_png(plot_calls, tree, event=event)

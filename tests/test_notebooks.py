@@ -14,7 +14,7 @@ from day37 import callables, load_iris, records, speedups, timing, trace_calls, 
 from day37.hardware import cpu_name
 from day37.overhead import count_flops, split_step
 from day37.reads import fit_cost
-from tests.notebooks import LESSONS, NO_COMPILING, read, run, tags, taught
+from tests.notebooks import LESSONS, NAMES, NO_COMPILING, read, run, tags, taught
 from tests.test_reads import made_up
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -25,7 +25,6 @@ QUESTIONS = [
     "# 4. How often may we look at the loss?",
     "# 5. Why can we write `model(x)`?",
 ]
-NAMES = ["01_cpu_baseline", "02_gpu_migration", "03_overhead_analysis", "04_sync_frequency", "05_callable_objects"]
 
 
 def test_the_five_lessons_are_there():

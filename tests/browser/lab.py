@@ -1,0 +1,125 @@
+"""JupyterLab with the lessons in it, and a browser that reads them. What it writes goes into a folder of its own."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import nbformat
+
+from tests.notebooks import LESSONS, read, shorten
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+# The second half keeps the browser from looking for its maker's servers.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
+}
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+READY = f"path => window.jupyterapp && {NOTEBOOK}?.context?.path == path && {NOTEBOOK}.sessionContext?.session?.kernel"
+
+
+@contextmanager
+def serve(folder):
+    """A server on a free port with a token, over short copies of the lessons in `folder`; its address."""
+    lessons = folder / "lessons"
+    lessons.mkdir()
+    for path in LESSONS:
+        notebook = read(path)
+        shorten(notebook)
+        nbformat.write(notebook, lessons / path.name)
+    for name, values in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
+    places |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython"}
+    environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+    environment |= {"JUPYTER_TOKEN": secrets.token_hex(16)}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0", f"--notebook-dir={lessons}"]
+    command += ["--LabApp.expose_app_in_browser=True"]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with open(folder / "server.log", "wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield wait_for_address(folder, server) + "{}?token=" + environment["JUPYTER_TOKEN"]
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for_address(folder, server, seconds=60):
+    """The address that the server has written down. RuntimeError with its log if it ends or takes too long."""
+    for _ in range(seconds * 10):
+        found = list((folder / "runtime").glob("jpserver-*.json"))
+        if found and found[0].read_text().strip().endswith("}"):
+            return json.loads(found[0].read_text())["url"]
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError("JupyterLab did not start:\n" + (folder / "server.log").read_text())
+
+
+@contextmanager
+def browser():
+    """Chromium as the system has it, or the one that Playwright has installed."""
+    from playwright.sync_api import sync_playwright
+
+    own = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM") or "", *CHROMIUM))), None)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=own, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Lesson:
+    """A lesson open in a page of its own, its kernel ready. `errors`: what the page's console has complained of."""
+
+    def __init__(self, started, address, name, **view):
+        self.address = address
+        self.context = started.new_context(viewport={"width": 1300, "height": 1000}, **view)
+        self.page, self.errors = self.context.new_page(), []
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        # A workspace of its own: no page of before is restored.
+        self.page.goto(address.format(f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}.ipynb"))
+        self.page.wait_for_function(READY, arg=f"{name}.ipynb", timeout=60_000)
+        self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.info")
+
+    def run(self, command="notebook:run-all-cells"):
+        """Run a command of JupyterLab and wait until it is done."""
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name)", command)
+
+    def names(self):
+        """The ids of all cells."""
+        return self.page.evaluate(f"() => {NOTEBOOK}.content.widgets.map(cell => cell.model.id)")
+
+    def cell(self, name):
+        """The cell with this id."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(self.names().index(name))
+
+    def select(self, name):
+        """Make this cell the active one, for the commands that run it."""
+        self.page.evaluate(f"index => {{ {NOTEBOOK}.content.activeCellIndex = index }}", self.names().index(name))
+
+    def counts(self):
+        """The execution count of each code cell, None where it has not run."""
+        cells = f"{NOTEBOOK}.content.widgets.filter(cell => cell.model.type == 'code')"
+        return self.page.evaluate(f"() => {cells}.map(cell => cell.model.executionCount)")
+
+    def theme(self, name):
+        """ "Light" or "Dark"."""
+        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {name}")
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight == light", arg=str(name == "Light").lower())
+
+    def close(self):
+        """End the kernel and close the page."""
+        kernel = self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.id")
+        self.context.request.delete(self.address.format(f"api/kernels/{kernel}"))
+        self.context.close()

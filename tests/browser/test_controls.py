@@ -1,0 +1,281 @@
+"""Each lesson in a real browser: all cells run, and each control pressed, dragged and typed into as a reader would.
+
+`make test-browser` installs what this needs and runs it.
+"""
+
+import itertools
+import re
+
+import pytest
+
+from tests.browser.lab import Lesson, browser, serve
+from tests.notebooks import NAMES
+
+pytestmark = pytest.mark.browser
+CONTROLS = ["console", "chooser", "crossover-explorer", "explorer", "detail-plot", "stepper"]
+SOON = 1.0  # seconds in which a Stop must stop
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("jupyter")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def started():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def opened(started, address):
+    """The lessons by number, each opened and run when it is first asked for."""
+    found = {}
+
+    def open_lesson(number):
+        if number not in found:
+            found[number] = Lesson(started, address, NAMES[number - 1])
+            found[number].run()
+        return found[number]
+
+    yield open_lesson
+    for lesson in found.values():
+        lesson.close()
+
+
+@pytest.fixture
+def lesson(opened, request):
+    """The lesson with the number in the test's name, all its cells run, nothing wrong in it before or after the test."""
+    lesson = opened(int(re.search(r"lesson_(\d)", request.node.name)[1]))
+    nothing_is_wrong(lesson)
+    yield lesson
+    nothing_is_wrong(lesson)
+
+
+def nothing_is_wrong(lesson):
+    assert None not in lesson.counts()
+    bad = ["application/vnd.jupyter.error", "application/vnd.jupyter.stderr"]
+    assert lesson.page.locator(", ".join(f'[data-mime-type="{kind}"]' for kind in bad)).all_inner_texts() == []
+    assert lesson.errors == []
+    broken = "() => [...document.querySelectorAll('.jp-Notebook img')].filter(i => !i.complete || !i.naturalWidth).length"
+    lesson.page.wait_for_function(f"() => ({broken})() == 0")
+
+
+class Control:
+    """The control below the cell with this id, as a reader sees it."""
+
+    def __init__(self, lesson, cell):
+        self.page, self.box = lesson.page, lesson.cell(cell).locator(".widget-vbox").first
+        self.box.scroll_into_view_if_needed()
+
+    def field(self, label):
+        """The field with this label before it."""
+        return self.box.locator(".widget-label", has_text=re.compile(f"^{re.escape(label)}$")).locator("..")
+
+    def button(self, text):
+        return self.box.locator("button", has_text=text)
+
+    def status(self):
+        return self.box.locator(".widget-html-content").inner_text()
+
+    def picture(self):
+        return self.box.locator("img").get_attribute("src")
+
+    def says(self, text):
+        """Wait until the status says this."""
+        self.box.locator(".widget-html-content", has_text=text).wait_for(timeout=20_000)
+
+    def changed_by(self, act):
+        """Do `act` and wait until both the status and the picture are new ones."""
+        before = self.status(), self.picture()
+        act()
+        image, text = self.box.locator("img").element_handle(), self.box.locator(".widget-html-content").element_handle()
+        different = "([image, text, src, said]) => image.getAttribute('src') != src && text.innerText != said"
+        self.page.wait_for_function(different, arg=[image, text, before[1], before[0]], timeout=20_000)
+
+    def drag(self, label, share):
+        """Drag the slider with this label to a share, 0 to 1, of its length."""
+        handle, bar = (self.field(label).locator(part).bounding_box() for part in (".noUi-handle", ".noUi-base"))
+        self.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(bar["x"] + share * bar["width"], bar["y"] + bar["height"] / 2, steps=5)
+        self.page.mouse.up()
+
+    def press(self, label, *keys):
+        """Keys on the slider with this label."""
+        for key in keys:
+            self.field(label).locator(".noUi-handle").press(key)
+
+    def type(self, label, text):
+        """Type into a field, or into the number behind a slider."""
+        place = self.field(label).locator("input, .widget-readout").last
+        place.click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+        self.page.keyboard.press("Enter")
+
+    def choose(self, label, number):
+        """Press the button with this number, as its text begins."""
+        self.field(label).locator("button", has_text=f"{number}. ").click()
+
+
+def seconds_until(control, act, done):
+    """Seconds, by the page's own clock, from `act` until the page has done what the JavaScript says."""
+    start = control.page.evaluate("() => performance.now()")
+    act()
+    return (control.page.wait_for_function(f"() => {done} && performance.now()").json_value() - start) / 1000
+
+
+STOPPED = "[...document.querySelectorAll('button')].find(button => button.innerText.trim() == 'Stop').disabled"
+
+
+def begin(console, epochs):
+    """Type the epochs, press Start, and wait until the training shows that it goes on."""
+    console.type("epochs", str(epochs))
+    console.button("Start").click()
+    console.says(f"of {epochs:,} epochs")
+
+
+def test_lesson_1_trains_while_one_watches_and_stops_at_once(lesson):
+    console = Control(lesson, "console")
+    begin(console, 5_000_000)
+    for _ in range(3):
+        console.changed_by(lambda: None)  # the epochs go up and the curve grows
+    assert seconds_until(console, console.button("Stop").click, STOPPED) < SOON
+    assert "ended early: Stop" in console.status() and "test accuracy" in console.status()
+    lesson.select("console-run")
+    lesson.run("notebook:run-cell")
+    assert re.search(r"console: [\d,]+ epochs in", lesson.cell("console-run").inner_text())
+
+
+def test_lesson_1_begins_afresh_with_what_is_typed_and_the_next_cell_waits_for_it(lesson):
+    console = Control(lesson, "console")
+    begin(console, 6_000)
+    lesson.select("console-run")
+    lesson.run("notebook:run-cell")
+    assert "console: 6,000 epochs in" in lesson.cell("console-run").inner_text()
+    console.says("6,000 epochs in")
+    console.type("lr", "0.5")
+    console.type("hidden", "3")
+    console.type("epochs", "500")
+    console.changed_by(lambda: console.button("Start").press("Enter"))
+    console.says("500 epochs in")
+
+
+def test_lesson_1_stops_by_keyboard_and_by_the_toolbar(lesson):
+    console = Control(lesson, "console")
+    begin(console, 5_000_000)
+    console.button("Stop").focus()
+    assert seconds_until(console, lambda: lesson.page.keyboard.press("Space"), STOPPED) < SOON
+    begin(console, 5_000_001)
+    lesson.select("console-run")
+    lesson.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")  # it waits for the training
+    lesson.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus == 'busy'")
+    toolbar = lesson.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]').first
+    assert seconds_until(console, toolbar.click, STOPPED) < SOON
+    assert "ended early" in console.status()
+    lesson.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus == 'idle'")
+
+
+def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
+    begin(Control(lesson, "console"), 5_000_000)
+    lesson.select("console")
+    lesson.run("notebook:run-cell")
+    lesson.select("console-run")
+    lesson.run("notebook:run-cell")  # of the new console: nothing was started there
+    assert "nothing was started" in lesson.cell("console-run").inner_text()
+    Control(lesson, "console").says("Press Start")
+
+
+def test_lesson_2_shows_any_two_machines_and_reads_any_name(lesson):
+    chooser = Control(lesson, "chooser")
+    assert "LIVE" in chooser.status() and "RECORDED" in chooser.status()
+    chooser.changed_by(lambda: chooser.choose("left", 3))
+    assert "LIVE" not in chooser.status()
+    chooser.field("right").locator("button").first.press("Space")
+    chooser.says("LIVE")
+    chooser.type("a GPU's name", "GeForce RTX 3080 Ti")
+    chooser.says("series 30 (Ampere), tier 80 (high), Ti, desktop chip")
+    chooser.type("a GPU's name", "a toaster")
+    chooser.says("a toaster: no series and tier in this name")
+
+
+def test_lesson_3_moves_the_costs_of_a_step(lesson):
+    step = Control(lesson, "explorer")
+    step.changed_by(lambda: step.choose("start from", 2))
+    assert "RTX 4070 Laptop" in step.status() and "off by -19%" in step.status()
+    assert "what binds: launches" in step.status()
+    step.changed_by(lambda: step.drag("kernel (µs)", 0.7))
+    step.says("what binds: kernels")
+    step.type("kernel (µs)", "0.01")
+    step.says("kernels 0%")
+    step.press("steps to a read", "End")
+    step.says("reads 0%")
+    step.changed_by(lambda: step.press("launches a step", "ArrowLeft", "ArrowLeft"))
+    step.changed_by(lambda: step.drag("launch (µs)", 0.1))
+    step.changed_by(lambda: step.choose("start from", 1))
+    assert "LIVE" in step.status()
+
+
+def test_lesson_3_says_which_is_faster_at_each_size(lesson):
+    crossover = Control(lesson, "crossover-explorer")
+    crossover.changed_by(lambda: crossover.drag("rows", 0.99))
+    crossover.changed_by(lambda: crossover.press("rows", "Home"))
+    crossover.changed_by(lambda: crossover.press("hidden width", "ArrowRight"))
+    crossover.changed_by(lambda: crossover.choose("measured on", 2))
+    assert "than CPU, 1 thread" in crossover.status()
+    crossover.drag("hidden width", 0.99)
+    crossover.press("rows", "End")
+    crossover.says("were not measured")
+
+
+def test_lesson_4_moves_the_interval(lesson):
+    interval = Control(lesson, "detail-plot")
+    interval.changed_by(lambda: interval.drag("steps to a read", 0.99))
+    interval.says("2 reads")
+    interval.changed_by(lambda: interval.press("steps to a read", "ArrowLeft"))
+    interval.says("4 reads")
+    interval.changed_by(lambda: interval.choose("costs of", 2))
+
+
+def test_lesson_5_steps_forward_and_back(lesson):
+    stepper = Control(lesson, "stepper")
+    for name in ("pre-hook before begins", "pre-hook before returns", "model.forward", "fc1 (Linear).__call__"):
+        stepper.changed_by(stepper.button("Forward").click)
+        assert name in stepper.status()
+    assert "^^^^^^^^^^^" in stepper.status() and "→ " in stepper.status()
+    stepper.changed_by(lambda: stepper.button("Back").press("Enter"))
+    assert "model.forward" in stepper.status().split("\n")[0]
+    stepper.changed_by(lambda: stepper.drag("event", 0.5))
+    stepper.press("event", "End")
+    stepper.says("20 of 20")
+
+
+LUMINANCE = """element => {
+    const part = value => { value /= 255; return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4 };
+    const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const opaque = e => { const c = numbers(getComputedStyle(e).backgroundColor);
+                          return c.length < 4 || c[3] > 0 || !e.parentElement ? c : opaque(e.parentElement) };
+    const [a, b] = [light(numbers(getComputedStyle(element).color)), light(opaque(element))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05)
+}"""
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5], ids=lambda number: f"lesson_{number}")
+def test_controls_can_be_read_in_both_themes_and_at_twice_the_size(number, lesson):
+    lesson.page.set_viewport_size({"width": 650, "height": 500})  # what a page of 1300 is at a zoom of 200 %
+    found = [name for name in CONTROLS if name in lesson.names()]
+    assert found
+    for theme, name in itertools.product(("Dark", "Light"), found):
+        lesson.theme(theme)
+        control = Control(lesson, name)
+        parts = control.box.locator(".widget-label:visible, button:enabled, .widget-html-content, .widget-readout, input")
+        for part in parts.all():
+            assert part.evaluate(LUMINANCE) >= 4.5, part.evaluate("element => element.outerHTML")  # WCAG 2, level AA
+        whole = control.box.bounding_box()
+        assert control.box.locator("img").bounding_box()["width"] >= 600  # its letters are not shrunk; what is too wide scrolls
+        for part in control.box.locator(".widget-box:has(> img), .widget-readout, button, input").all():
+            place = part.bounding_box()
+            assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 1, part.evaluate("element => element.outerHTML")
