@@ -1,6 +1,6 @@
 # The two commands of the README are `make lab` and `make test`. `make` alone lists them all.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench clean
+.PHONY: help lab test test-browser lint bench clean
 
 PYTHON ?= python3
 # What to install as torch: make test TORCH=torch==2.13.0
@@ -17,7 +17,7 @@ endif
 ROOT := $(shell [ "$$(id -u 2>/dev/null)" = 0 ] && echo --allow-root)
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesson 1
 	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
@@ -25,6 +25,10 @@ lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesso
 test: lint ## install what is missing, then lint, run the unit tests and all five notebooks
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+
+test-browser: $(VENV)/browser ## install what is missing, then run the lessons and move their controls in Chromium
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 lint: $(VENV)/installed ## check the style of the code and the notebooks
 	$(BIN)/ruff check .
@@ -46,6 +50,14 @@ $(VENV)/installed: pyproject.toml
 	else \
 		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"; exit 1; }; \
 		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet "$(TORCH)" -e ".[lab,test]"; \
+	fi
+	@touch $@
+
+$(VENV)/browser: $(VENV)/installed pyproject.toml
+	@if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python -e ".[browser]"; \
+	else \
+		$(BIN)/python -m pip install --quiet -e ".[browser]"; \
 	fi
 	@touch $@
 

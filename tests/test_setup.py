@@ -12,6 +12,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from tests.browser import __main__ as browser
+
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +37,10 @@ MODULES += [
 
 def test_environment_yml_has_the_names_and_floors_of_pyproject():
     project = PYPROJECT["project"]
-    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name != "bench"}  # make's alone
+    makes_alone = ("bench", "browser")
+    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in makes_alone}
+        name: lines for name, lines in project["optional-dependencies"].items() if name not in ("bench", "browser")
+    }  # these are make's alone
     listed = project["dependencies"] + [line for lines in extras.values() for line in lines]
     everywhere = [r for r in map(Requirement, listed) if r.marker is None]  # conda's torch brings the others where they are
     floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in everywhere}
@@ -107,9 +112,9 @@ with_make = pytest.mark.skipif(os.name == "nt", reason="these speak to make thro
 @with_make
 def test_make_lists_its_targets():
     text = subprocess.run(["make", "--no-print-directory"], capture_output=True, text=True, cwd=ROOT).stdout
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert re.findall(r"^  make (\w+) +\S", text, re.MULTILINE) == targets
-    assert {"lab", "test", "bench"} <= set(targets)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^  make ([\w-]+) +\S", text, re.MULTILINE) == targets
+    assert {"lab", "test", "test-browser", "bench"} <= set(targets)
 
 
 @with_make
@@ -124,9 +129,22 @@ def test_a_missing_python_gets_one_clear_line(tmp_path, python):
     assert [line for line in done.stdout.splitlines() if "install Python 3.11 or newer" in line]
 
 
+def test_without_a_browser_one_is_installed_or_asked_for(monkeypatch, capsys):
+    installed, tried = [], []
+    monkeypatch.setattr(browser, "there", lambda: bool(installed))
+    monkeypatch.setattr(browser, "ways", lambda: iter([[["one"]], [["two"]]]))
+    monkeypatch.setattr(browser.subprocess, "run", lambda command, **_: tried.append(command))
+    assert browser.main() == 1 and tried == [["one"], ["two"]]
+    assert "apt install chromium" in capsys.readouterr().err
+    monkeypatch.setattr(browser.subprocess, "run", lambda command, **_: installed.append(command))
+    assert browser.main() == 0 and installed == [["one"]]
+
+
 def test_ci_and_the_workflow_call_make_test():
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[1] for line in ci if line.startswith("make")] == ["test", "test-browser"]
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
-    assert workflow["jobs"]["test"]["steps"][-1]["run"].startswith("make test")
+    commands = [step.get("run", "") for step in workflow["jobs"]["test"]["steps"]]
+    assert [command.split()[1] for command in commands if command] == ["test", "test-browser"]
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.14"] and len(matrix["os"]) == 3

@@ -66,14 +66,18 @@ def wait_for_address(folder, server, seconds=60):
     raise RuntimeError("JupyterLab did not start:\n" + (folder / "server.log").read_text())
 
 
+def find_chromium():
+    """The path of the system's browser; None if it has none of this kind."""
+    return next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM") or CHROMIUM[0], *CHROMIUM))), None)
+
+
 @contextmanager
 def browser():
     """Chromium as the system has it, or the one that Playwright has installed."""
     from playwright.sync_api import sync_playwright
 
-    own = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM") or "", *CHROMIUM))), None)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=own, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield started
         started.close()
 
