@@ -234,7 +234,7 @@ class TrainingConsole(Control):
 def _choice(widgets, names: Sequence[str], description: str, value: int = 0):
     """A row of buttons, one for each name; its value is the index. (JupyterLab takes the keys that a list would need.)"""
     options = [(f"{i}. {name}", i - 1) for i, name in enumerate(names, 1)]
-    style, layout = {"button_width": "min(27em, 100%)", "description_width": "8.5em"}, {"max_width": "100%"}
+    style, layout = {"button_width": "min(27em, 100% - 4px)", "description_width": "8.5em"}, {"max_width": "100%"}
     return widgets.ToggleButtons(options=options, value=value, description=description, style=style, layout=layout)
 
 

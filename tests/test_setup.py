@@ -39,8 +39,6 @@ def test_environment_yml_has_the_names_and_floors_of_pyproject():
     project = PYPROJECT["project"]
     makes_alone = ("bench", "browser")
     extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in makes_alone}
-        name: lines for name, lines in project["optional-dependencies"].items() if name not in ("bench", "browser")
-    }  # these are make's alone
     listed = project["dependencies"] + [line for lines in extras.values() for line in lines]
     everywhere = [r for r in map(Requirement, listed) if r.marker is None]  # conda's torch brings the others where they are
     floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in everywhere}
