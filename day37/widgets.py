@@ -21,7 +21,7 @@ from day37.schedule import STEPS, KnownMachine, StepCosts
 from day37.timing import clock, show_seconds
 from day37.training import TrainingRun, accuracy, train
 
-SHARE = 0.03  # of the time, at most, goes into drawing
+SHARE = 0.02  # of the time, at most, goes into drawing
 OFTEN = 0.1  # seconds from one message to the page to the next, at least
 WRAP = {"flex_flow": "row wrap"}  # on a narrow page the fields stand below each other
 FIGURE, SCROLL = {"min_width": "600px", "max_width": "100%"}, {"overflow": "auto"}  # what is zoomed in is not shrunk again
@@ -140,6 +140,7 @@ class TrainingConsole(Control):
         self.run: TrainingRun | None = None
         self.model: MLP | None = None
         self._thread: threading.Thread | None = None
+        self._line = None
         self._stop = threading.Event()
         if TrainingConsole.last is not None:
             TrainingConsole.last._stop.set()  # a cell that is run again shows a new console, and the old one's Stop is gone
@@ -225,9 +226,15 @@ class TrainingConsole(Control):
         self.picture.value = draw_png(self._plot, epochs, losses)
 
     def _plot(self, epochs: list[int], losses: list[float]) -> Axes:
-        step, title = 1 + len(losses) // 500, f"LIVE, {self.data.device}: {len(losses):,} losses read"
-        axes = new_axes("epoch", "cross-entropy loss", title, size=(6, 3))
-        axes.plot(epochs[::step], losses[::step])
+        if self._line is None:
+            (self._line,) = new_axes("epoch", "cross-entropy loss", "", size=(6, 3)).plot([], [])
+        axes, step = self._line.axes, 1 + len(losses) // 500
+        if axes.get_title():
+            axes.figure.set_layout_engine("none")  # it was laid out once; to do so again takes as long as to draw
+        axes.set_title(f"LIVE, {self.data.device}: {len(losses):,} losses read", fontsize="medium")
+        self._line.set_data(epochs[::step], losses[::step])
+        axes.relim()
+        axes.autoscale_view()
         return axes
 
 

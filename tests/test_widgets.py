@@ -128,7 +128,7 @@ def test_what_is_paced_takes_a_small_share_of_the_time(clock, monkeypatch):
     for _ in range(10_000):
         clock.now += 0.001
         paced()
-    assert 0.06 * len(calls) <= 0.04 * clock.now
+    assert 0.06 * len(calls) <= 0.03 * clock.now
     assert len(calls) > 3
 
 
