@@ -1,9 +1,10 @@
 """`make bench`: what the library costs beside hand-written code, and its ways to train beside other libraries'.
 
-Fails if `train` or `import day37` costs too much, or if the losses of any two ways to train disagree.
+Fails if `train`, the console or `import day37` costs too much, or if the losses of any two ways to train disagree.
 """
 
 import argparse
+import asyncio
 import contextlib
 import io
 import json
@@ -15,10 +16,13 @@ from pathlib import Path
 
 import torch
 
-from day37 import MLP, compare, load_iris, train
+from day37 import MLP, compare, judge, load_iris, train
+from day37.hardware import Origin
+from day37.timing import Measurement
+from day37.widgets import TrainingConsole
 from tests.benchmarks.rivals import hand_written
 
-EPOCHS, LOOP_LIMIT, IMPORT_LIMIT = 10_000, 1.02, 0.1
+EPOCHS, LOOP_LIMIT, CONSOLE_LIMIT, IMPORT_LIMIT = 10_000, 1.02, 1.05, 0.1
 IMPORT = "import time, torch; start = time.perf_counter(); import day37; print(time.perf_counter() - start)"
 
 
@@ -46,12 +50,21 @@ def check_loop() -> dict:
     assert by_hand(data) == with_train(data)
     loop = compare(lambda: by_hand(data), lambda: with_train(data), names=("hand-written", "train"), warmup=1, repeats=12)
     print(f"train over the hand-written loop ({EPOCHS:,} epochs), {LOOP_LIMIT} at most:\n  {loop}")
-    return {
-        "ratio": loop.ratio,
-        "hand_written": loop.first.samples,
-        "train": loop.second.samples,
-        "over": loop.ratio > LOOP_LIMIT,
-    }
+    samples = {"hand_written": loop.first.samples, "train": loop.second.samples}
+    return {"ratio": loop.ratio, **samples, "over": loop.ratio > LOOP_LIMIT}
+
+
+def check_console(pairs: int = 14) -> dict:
+    """A training of lesson 1 under the console over one without, in turn, each by its own clock."""
+    console, data, seconds = TrainingConsole(load_iris()), load_iris(), {"train": [], "console": []}
+    for _ in range(pairs + 1):  # the first is a warm-up
+        seconds["train"].append(train(new_model(), data, progress=False).seconds)
+        console.begin()
+        seconds["console"].append(asyncio.run(console.done()).seconds)
+    times = [Measurement(name, tuple(taken[1:]), Origin.here("cpu")) for name, taken in seconds.items()]
+    held = judge(*times)
+    print(f"a training under lesson 1's console over one without (20,000 epochs), {CONSOLE_LIMIT} at most:\n  {held}")
+    return {"ratio": held.ratio, **seconds, "over": held.ratio > CONSOLE_LIMIT}
 
 
 def check_import() -> dict:
@@ -89,7 +102,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     file = parser.parse_args().json
-    checks, done = {"loop": check_loop(), "import": check_import()}, races()
+    checks, done = {"loop": check_loop(), "console": check_console(), "import": check_import()}, races()
     for result, _ in done:
         print(f"\ngoals, {result.get('threads')} thread(s), {result.get('origin', {}).get('device')}")
         print("\n".join(f"  {goal['verdict']}: {goal['goal']}: {goal['found']}" for goal in result["goals"]))
