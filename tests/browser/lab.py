@@ -96,9 +96,16 @@ class Lesson:
         self.page.wait_for_function(READY, arg=f"{name}.ipynb", timeout=60_000)
         self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.info")
 
-    def run(self, command="notebook:run-all-cells"):
-        """Run a command of JupyterLab and wait until it is done."""
-        self.page.evaluate("name => window.jupyterapp.commands.execute(name)", command)
+    def run(self, command="notebook:run-all-cells", *, wait=True):
+        """Run a command of JupyterLab, and wait until it is done."""
+        done = (
+            "name => window.jupyterapp.commands.execute(name)" if wait else "name => { window.jupyterapp.commands.execute(name) }"
+        )
+        self.page.evaluate(done, command)
+
+    def status_is(self, name):
+        """Wait until the kernel is "busy", or "idle"."""
+        self.page.wait_for_function(f"name => {NOTEBOOK}.sessionContext.kernelDisplayStatus == name", arg=name)
 
     def names(self):
         """The ids of all cells."""
