@@ -98,10 +98,8 @@ class Lesson:
 
     def run(self, command="notebook:run-all-cells", *, wait=True):
         """Run a command of JupyterLab, and wait until it is done."""
-        done = (
-            "name => window.jupyterapp.commands.execute(name)" if wait else "name => { window.jupyterapp.commands.execute(name) }"
-        )
-        self.page.evaluate(done, command)
+        call = "window.jupyterapp.commands.execute(name)"
+        self.page.evaluate(f"name => {call}" if wait else f"name => {{ {call} }}", command)
 
     def status_is(self, name):
         """Wait until the kernel is "busy", or "idle"."""
