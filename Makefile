@@ -40,31 +40,32 @@ bench: $(VENV)/bench ## print the speed of the library beside hand-written code 
 clean: ## remove what make has installed
 	rm -rf $(VENV)
 
+# $(call install,what): with uv where it is found, else with pip.
+define install
+if command -v uv >/dev/null; then \
+	UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python $(1); \
+else \
+	$(BIN)/python -m pip install --quiet $(1); \
+fi
+endef
+
 # uv is used where it is found: it is faster, but compiles no bytecode unless told, and then every start is slow.
 $(VENV)/installed: pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
 	@if command -v uv >/dev/null; then \
-		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
-		UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python "$(TORCH)" -e ".[lab,test]"; \
+		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV); \
 	else \
 		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"; exit 1; }; \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet "$(TORCH)" -e ".[lab,test]"; \
+		$(PYTHON) -m venv $(VENV); \
 	fi
+	@$(call install,"$(TORCH)" -e ".[lab,test]")
 	@touch $@
 
 $(VENV)/browser: $(VENV)/installed pyproject.toml
-	@if command -v uv >/dev/null; then \
-		uv pip install --quiet --python $(BIN)/python -e ".[browser]"; \
-	else \
-		$(BIN)/python -m pip install --quiet -e ".[browser]"; \
-	fi
+	@$(call install,-e ".[browser]")
 	@touch $@
 
 # What bench holds the library against. It does without what cannot be installed, and tries again the next time.
 $(VENV)/bench: $(VENV)/installed pyproject.toml
-	@if command -v uv >/dev/null; then \
-		UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python -e ".[bench]" 2>/dev/null; \
-	else \
-		$(BIN)/python -m pip install --quiet --retries 1 -e ".[bench]" 2>/dev/null; \
-	fi && touch $@ || echo "make: jax and skorch could not be installed (no network, or none for this Python): bench goes on without them"
+	@{ $(call install,-e ".[bench]"); } 2>/dev/null && touch $@ || echo "make: jax and skorch could not be installed (no network, or none for this Python): bench goes on without them"

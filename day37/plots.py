@@ -9,6 +9,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from day37.arguments import require
@@ -30,7 +31,7 @@ _apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has
 
 def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
     """Empty axes in a new figure, with labels, a title, a light grid, and a colour and dashes of its own for each line."""
-    return _dress(_new_figure(size).subplots(), x, y, title)
+    return dress(_new_figure(size).subplots(), x, y, title)
 
 
 def _new_figure(size: tuple[float, float]) -> Figure:
@@ -38,7 +39,8 @@ def _new_figure(size: tuple[float, float]) -> Figure:
     return (Figure if _apart.get() else plt.figure)(figsize=size, layout="constrained")
 
 
-def _dress(axes: Axes, x: str, y: str, title: str) -> Axes:
+def dress(axes: Axes, x: str, y: str, title: str) -> Axes:
+    """The axes with labels, a title, a light grid, and a colour and dashes of its own for each line."""
     axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines, no two alike
     axes.set(xlabel=x, ylabel=y)
     axes.set_title(title, fontsize="medium")
@@ -150,13 +152,16 @@ def plot_timeline(timeline: Timeline, *, finding: str | None = None) -> Axes:
     for i, name in enumerate(dict.fromkeys(span.name for span in timeline.host)):
         spans = [(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.host if s.name == name]
         axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
-    axes.broken_barh([(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device], (0.1, 0.8), color="black", linewidth=0)
-    axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if timeline.origin.device == "cpu" else "device", "host"])
+    on_cpu = timeline.origin.device == "cpu"
+    work = "operation" if on_cpu else "kernel or copy"
+    spans = [(s.start * 1e6, (s.end - s.start) * 1e6) for s in timeline.device]
+    axes.broken_barh(spans, (0.1, 0.8), color="black", linewidth=0, label=work)
+    axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if on_cpu else "device", "host"])
     return _legend_below(axes)
 
 
 def _legend_below(axes: Axes) -> Axes:
-    axes.legend(fontsize="small", ncols=len(PHASES), loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    axes.figure.legend(fontsize="small", ncols=len(PHASES) + 1, loc="outside lower center")
     return axes
 
 
@@ -179,7 +184,7 @@ def plot_growth(
     if crossover is not None and crossover.faster_at is not None and crossover.slower_at is not None:
         axes.axvspan(crossover.slower_at[which], crossover.faster_at[which], color="grey", alpha=0.3, label="cannot tell")
     if mark is not None:
-        axes.axvline(mark, color="black", linestyle="--", label="here")
+        axes.axvline(mark, color="black", linestyle="--", label="here", zorder=0)
     for i, (name, times) in enumerate(growth.times.items()):
         _with_spread(axes, [size[which] for size in growth.sizes], times, i, name)
     return axes
@@ -210,15 +215,24 @@ def plot_sweep(sweep: ReadSweep, model: CostModel) -> Axes:
     return axes
 
 
+def check_complete(run: TrainingRun) -> None:
+    """ValueError unless every epoch's loss is in the run."""
+    require(0 < len(run.losses) == run.epochs, "run", f"{len(run.losses)} losses of {run.epochs} epochs", "a run with every loss")
+
+
 def plot_interval(run: TrainingRun, model: CostModel, every: int, *, origin: Origin) -> Axes:
-    """Left: what of `run`'s curve one sees with a read every `every` steps. Right: the time, by the model of `origin`."""
+    """Left: what of `run`'s curve one sees with a read every `every` steps. Right: the time, by the model of `origin`.
+
+    ValueError unless every loss of the run was kept.
+    """
+    check_complete(run)
     seen, reads = slice(every - 1, None, every), run.epochs // every
     left, right = _new_figure((9, 3.4)).subplots(1, 2)
-    _dress(left, "epoch", "cross-entropy loss", f"A read every {every:,} steps: {reads:,} losses\n{run.origin}")
+    dress(left, "epoch", "cross-entropy loss", f"Steps to a read {every:,}: {reads:,} losses\n{run.origin}")
     left.plot(run.epochs_read, run.losses, color="lightgrey", label="every loss")
     left.plot(run.epochs_read[seen], run.losses[seen], color=COLOURS[0], marker="o" if reads < 50 else None, label="those read")
     left.legend(fontsize="small")
-    _dress(right, "steps between reads", f"seconds for {run.epochs:,} steps", f"By the fitted model, with its interval\n{origin}")
+    dress(right, "steps to a read", f"seconds for {run.epochs:,} steps", f"By the fitted model, with its interval\n{origin}")
     intervals = np.unique(np.geomspace(1, run.epochs, 60).astype(int))
     spread = [model.predict(run.epochs, run.epochs / interval) for interval in intervals]
     right.plot(intervals, [each.value for each in spread], color=COLOURS[1])
@@ -231,18 +245,23 @@ def plot_interval(run: TrainingRun, model: CostModel, every: int, *, origin: Ori
 
 def plot_calls(tree: Call, *, event: int | None = None) -> Axes:
     """Each call of the tree as a bar from where it begins to where it returns, the calls inside it below; a line at `event`."""
-    begun, depths = {}, {id(call): depth for depth, call in tree.walk()}
-    deepest = max(depths.values())
+    begun, bars, depths = {}, {}, {id(call): depth for depth, call in tree.walk()}
+    events, deepest = tree.events(), max(depths.values())
     axes = new_axes("begins and returns, in order", "depth", "What is called, and inside what", size=(9, 0.5 * deepest + 1.8))
-    for i, (call, ended) in enumerate(tree.events(), 1):
+    for i, (call, ended) in enumerate(events, 1):
         start, depth = begun.setdefault(id(call), i), depths[id(call)]
         if ended:
-            axes.barh(depth, i - start + 1, left=start - 0.5, color=COLOURS[depth % 7], alpha=0.35, edgecolor="black", height=0.9)
+            bars.setdefault(depth, []).append((start - 0.5, i - start + 1))
             name = call.line() if i - start > 3 else call.line().split(" → ")[0].replace(".", ".\n").replace(" ", "\n")
-            axes.annotate(name, ((start + i) / 2, depth), ha="center", va="center", fontsize="x-small")
+            if i - start > len(events) / 30:  # else there is no room for it
+                axes.annotate(name, ((start + i) / 2, depth), ha="center", va="center", fontsize="x-small")
+    for depth, spans in bars.items():
+        axes.broken_barh(spans, (depth - 0.45, 0.9), color=COLOURS[depth % 7], alpha=0.35, edgecolor="black")
     if event is not None:
-        axes.axvline(event, color="black", linestyle="--", linewidth=2)
-    axes.set(xticks=range(1, i + 1), yticks=range(deepest + 1), ylim=(deepest + 0.6, -0.6), xlim=(0.4, i + 0.6))
+        axes.axvline(event, color="black", linestyle="--", linewidth=2, zorder=0)
+    axes.set(ylim=(deepest + 0.6, -0.6), xlim=(0.4, len(events) + 0.6))
+    axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(False)
     return axes
 

@@ -115,7 +115,7 @@ class CostModel:
             return "cannot tell: the fit makes a read cost less than nothing, so the model does not describe these runs"
         if self.b.low <= 0:
             most = show_seconds(self.b.high)
-            return f"cannot tell: a read costs less than {most}, and nothing more can be said from these runs"
+            return f"cannot tell: a read costs {most} at most, by these runs, or nothing"
         return f"a read costs {self.b}"
 
     def predict(self, epochs: int, reads: float) -> Interval:

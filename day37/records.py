@@ -13,9 +13,11 @@ from pathlib import Path
 from types import UnionType
 from typing import get_args, get_origin, get_type_hints
 
+import torch
+
 from day37.arguments import positive_number, require, whole_number
 from day37.costs import CopyCosts, Growth, LaunchCost
-from day37.hardware import Origin, available_devices, describe_machine, device_name
+from day37.hardware import Origin, describe_machine
 from day37.overhead import Account, Timeline
 from day37.reads import ReadSweep
 from day37.speedups import Ladder
@@ -36,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Recording:
-    """What one machine measured. Its results are kept by the device ("cpu", "cuda:0") its growth as "grid"."""
+    """What one machine measured. Its results are kept by the device ("cpu", "cuda:0"), the growth in rows and width by "grid"."""
 
     source: str
     when: str
@@ -56,8 +58,10 @@ class Recording:
     @property
     def name(self) -> str:
         """LIVE or RECORDED, and the machine: its GPU if it has one."""
-        kind = "RECORDED" if any(run.origin.recorded for run in self.runs.values()) else "LIVE"
-        return f"{kind}, {self.machine.get('gpu') or self.machine.get('cpu', 'an unnamed machine')}"
+        gpu = self.machine.get("gpu", "none")
+        live = self.runs and not any(run.origin.recorded for run in self.runs.values())
+        kind = "LIVE" if live else "RECORDED"
+        return f"{kind}, {gpu if gpu != 'none' else self.machine.get('cpu', 'an unnamed machine')}"
 
     def __repr__(self) -> str:
         return "\n".join([f"RECORDED: {self.source}", *(f"  {run}" for run in self.runs.values())])
@@ -65,17 +69,19 @@ class Recording:
 
 def here(source: str, **found) -> Recording:
     """What was found on this machine, with its card; `found` as the fields of `Recording`."""
-    gpu = [device_name(device) for device in available_devices() if device != "cpu"]
-    machine = dict(describe_machine().rows()) | ({"gpu": gpu[0]} if gpu else {})
-    workload = {"dataset": "iris", "model": "MLP 4-10-3", "optimizer": "SGD, lr 0.01, full batch", "threads": "1 unless said"}
+    gpu = [run.origin.machine for run in found.get("runs", {}).values() if run.origin.device != "cpu"]
+    machine = dict(describe_machine().rows()) | {"gpu": gpu[0] if gpu else "none"}
+    threads = f"{torch.get_num_threads()} unless said"
+    workload = {"dataset": "iris", "model": "MLP 4-10-3", "optimizer": "SGD, lr 0.01, full batch", "threads": threads}
     return Recording(source, datetime.now(UTC).isoformat(timespec="seconds"), machine, workload, **found)
 
 
 def side_by_side(*recordings: Recording) -> list[list[str]]:
     """Rows of text: what it is, then each machine's: its card, when and how it was recorded, and its trainings."""
     rows = [["", *(each.name for each in recordings)], ["source", *(each.source for each in recordings)]]
+    rows += [["when", *(each.when for each in recordings)]]
     for what in dict.fromkeys(key for each in recordings for key in each.machine):
-        rows.append([what, *(each.machine.get(what, "not recorded") for each in recordings)])
+        rows.append([what, *(each.machine.get(what, "not on its card") for each in recordings)])
     for runs in zip_longest(*(each.runs.values() for each in recordings)):
         rows.append(["training", *("" if run is None else _in_short(run) for run in runs)])
     return rows
@@ -83,7 +89,7 @@ def side_by_side(*recordings: Recording) -> list[list[str]]:
 
 def _in_short(run: TrainingRun) -> str:
     last = f"; last loss {run.losses[-1]:.4f}" if run.losses else ""
-    return f"{run.seconds:.3g} s for {run.epochs:,} epochs, {run.reads:,} read, on {run.origin.device}{last}"
+    return f"{run.name}: {run.seconds:.3g} s for {run.epochs:,} epochs, {run.reads:,} reads, on {run.origin.device}{last}"
 
 
 def published() -> Recording:

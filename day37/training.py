@@ -1,6 +1,7 @@
 """The training loop, as lesson 1 writes it: full batch, so one epoch is one step."""
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def train(
         losses = kept[:done].tolist() if on_device else losses  # synchronisation point where they are on the device
     at = tuple(range(every, every * len(losses) + 1, every))
     failed = next((_reason_to_stop(*read) for read in zip(at, losses, strict=True) if not isfinite(read[1])), "")
-    if failed:
+    if failed and threading.current_thread() is threading.main_thread():  # another thread's would appear in any cell
         warnings.warn(failed, RuntimeWarning, stacklevel=2)
     reads, origin = 1 if on_device else len(losses), Origin.here(data.device)
     return TrainingRun(name, tuple(losses), at, max(done, *at[-1:], 0), reads, watch.seconds, origin, failed or stopped)

@@ -2,30 +2,39 @@
 
 import asyncio
 import html
+import io
+import math
 import threading
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
+import numpy as np
 import torch
-from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
+from day37.arguments import require
 from day37.callables import Call
 from day37.costs import Growth
 from day37.data import IrisSplit
 from day37.gpu_names import read_gpu_name
+from day37.hardware import show_origins
 from day37.model import MLP
-from day37.plots import draw_png, new_axes, plot_calls, plot_growth, plot_interval, plot_losses, plot_timeline
+from day37.plots import check_complete, draw_png, dress, plot_calls, plot_growth, plot_interval, plot_losses, plot_timeline
 from day37.reads import ReadSweep, fit_cost
 from day37.records import Recording, side_by_side
 from day37.schedule import STEPS, KnownMachine, StepCosts
 from day37.timing import clock, show_seconds
 from day37.training import TrainingRun, accuracy, train
 
-SHARE = 0.02  # of the time, at most, goes into drawing
+SHARE = 0.02  # of the time, at most, goes into drawing, and as much into messages
 OFTEN = 0.1  # seconds from one message to the page to the next, at least
 WRAP = {"flex_flow": "row wrap"}  # on a narrow page the fields stand below each other
 FIGURE, SCROLL = {"min_width": "600px", "max_width": "100%"}, {"overflow": "auto"}  # what is zoomed in is not shrunk again
-WIDE = {"style": {"description_width": "8.5em"}, "layout": {"width": "27em", "max_width": "100%"}}
+LABEL = {"description_width": "8.5em"}
+WIDE = {"style": LABEL, "layout": {"width": "27em", "max_width": "100%"}}
+DRAWN = 10  # steps at most on the model's timeline
 ROUND = [n * 10**k for k in range(6) for n in (1, 2, 5)]  # 1, 2, 5, 10, … for the sliders
 
 
@@ -75,21 +84,30 @@ class Explorer(Control):
             self.redraw()
 
     def _changed(self, name: str, value) -> None:
-        if self._setting:  # as another field's follower: it redraws once
-            return
+        if not self._setting:  # else one of several at once
+            self._guard(lambda: self.set(self.follow(name, value) if self.follow else {}))
+
+    def set(self, values: Mapping) -> None:
+        """Set the fields to these values, by name, and show them once."""
         try:
             self._setting = True
-            for other, follows in (self.follow(name, value) if self.follow else {}).items():
-                self.fields[other].value = follows
+            for name, value in values.items():
+                self.fields[name].value = value
         finally:
             self._setting = False
         self.redraw()
 
     def redraw(self) -> None:
         """Show what the fields say now."""
+        self._guard(self._redraw)
+
+    def _redraw(self) -> None:
+        self.status.value, self.picture.value = self.show(**{name: field.value for name, field in self.fields.items()})
+        self.error = None
+
+    def _guard(self, action: Callable[[], None]) -> None:
         try:
-            self.status.value, self.picture.value = self.show(**{name: field.value for name, field in self.fields.items()})
-            self.error = None
+            action()
         except Exception as error:  # a callback's error would end in a log that nobody reads
             self.fail(error)
 
@@ -100,7 +118,7 @@ class Explorer(Control):
         from ipywidgets import Button
 
         button = Button(description=text, icon=icon, tooltip=text)
-        button.on_click(lambda _: action())
+        button.on_click(lambda _: self._guard(action))
         self.box.children[0].children += (button,)
 
 
@@ -130,7 +148,8 @@ class TrainingConsole(Control):
     """Start, Stop, epochs, learning rate and hidden width; progress, the growing loss curve, and the test accuracy.
 
     `run` is the last TrainingRun, also after Stop, and `model` what it trained; `error` what it failed with. The
-    training goes on in a thread of its own; `await console.done()` waits for it. A new console stops the last one's.
+    training goes on in a thread of its own, and seeds torch's generator there; `await console.done()` waits for it. Stop
+    is heard at the next read, every `read_loss_every` epochs. A new console stops the last one's training.
     """
 
     last: "TrainingConsole | None" = None
@@ -140,7 +159,6 @@ class TrainingConsole(Control):
         self.run: TrainingRun | None = None
         self.model: MLP | None = None
         self._thread: threading.Thread | None = None
-        self._line = None
         self._stop = threading.Event()
         if TrainingConsole.last is not None:
             TrainingConsole.last._stop.set()  # a cell that is run again shows a new console, and the old one's Stop is gone
@@ -148,8 +166,8 @@ class TrainingConsole(Control):
 
         def rows(widgets) -> list[list]:
             self.epochs = widgets.BoundedIntText(epochs, min=read_loss_every, max=10_000_000, description="epochs")
-            self.lr = widgets.BoundedFloatText(lr, min=1e-6, max=100, step=0.01, description="lr")
-            self.hidden = widgets.BoundedIntText(10, min=1, max=10_000, description="hidden")
+            self.lr = widgets.BoundedFloatText(lr, min=1e-6, max=100, step=0.01, description="learning rate", style=LABEL)
+            self.hidden = widgets.BoundedIntText(10, min=1, max=10_000, description="hidden width", style=LABEL)
             self.start = widgets.Button(description="Start", icon="play", tooltip="train a new model from the start")
             self.stop = widgets.Button(
                 description="Stop", icon="stop", disabled=True, tooltip="end the training, keep the run so far"
@@ -160,6 +178,7 @@ class TrainingConsole(Control):
         super().__init__(rows)
         if self.box is not None:
             self.status.value = "Press Start."
+            self._frame = self._new_frame(1.0)
             self._draw([], [])
             self.start.on_click(lambda _: self.begin())
             self.stop.on_click(lambda _: self._stop.set())
@@ -192,22 +211,26 @@ class TrainingConsole(Control):
         def on_read(epoch: int, loss: float) -> bool:
             read.append(epoch)
             losses.append(loss)
-            progress(epoch, epochs, begun)
-            draw(read, losses)
-            return self._stop.is_set()
+            try:
+                progress(epoch, epochs, begun)
+                draw(read, losses)
+            except Exception as error:  # it ends the training, and what was read so far is kept
+                self.error = error
+            return self._stop.is_set() or self.error is not None
 
         try:
+            self._frame = self._new_frame(1.0)
             draw, progress, begun = Paced(self._draw, [], []), Paced(self._show_progress, 0, epochs, clock()), clock()
             torch.manual_seed(self.seed)
             model = MLP(hidden=hidden).to(self.data.device)
-            how = {"epochs": epochs, "lr": lr, "read_loss_every": min(self.every, epochs), "on_read": on_read}
-            with warnings.catch_warnings():  # one would be printed in whatever cell runs now; the status tells it
-                warnings.filterwarnings("ignore", "the loss is .* training has failed", RuntimeWarning)
-                self.run = train(model, self.data, **how, progress=False, name="console")
+            how = {"epochs": epochs, "lr": lr, "read_loss_every": self.every, "on_read": on_read}
+            self.run = train(model, self.data, **how, progress=False, name="console")
             self.model = model
+            if self.error is not None:
+                raise self.error
             self._draw(read, losses)
             self._show_end(self.run, accuracy(model, self.data))
-        except Exception as error:  # shown where the reader looks, and kept
+        except Exception as error:
             self.fail(error)
         finally:
             self.start.disabled, self.stop.disabled = False, True
@@ -223,30 +246,54 @@ class TrainingConsole(Control):
         self.status.value = f"{run.epochs:,} epochs in {show_seconds(run.seconds)}{stopped}; test accuracy {share:.3f}"
 
     def _draw(self, epochs: list[int], losses: list[float]) -> None:
-        self.picture.value = draw_png(self._plot, epochs, losses)
+        """The curve so far, in a frame that is drawn again only if the curve would leave it: that takes most of the time."""
+        if losses and not max(losses) <= self._frame.axes.get_ylim()[1]:
+            self._frame = self._new_frame(max(losses))
+        self.picture.value = self._frame.draw(epochs, losses)
 
-    def _plot(self, epochs: list[int], losses: list[float]) -> Axes:
-        if self._line is None:
-            (self._line,) = new_axes("epoch", "cross-entropy loss", "", size=(6, 3)).plot([], [])
-        axes, step = self._line.axes, 1 + len(losses) // 500
-        if axes.get_title():
-            axes.figure.set_layout_engine("none")  # it was laid out once; to do so again takes as long as to draw
-        axes.set_title(f"LIVE, {self.data.device}: {len(losses):,} losses read", fontsize="medium")
-        self._line.set_data(epochs[::step], losses[::step])
-        axes.relim()
-        axes.autoscale_view()
-        return axes
+    def _new_frame(self, highest: float) -> "_Frame":
+        return _Frame(self.bar.max, highest, f"LIVE, {self.data.device}: the loss as it is read")
+
+
+class _Frame:
+    """Axes for a curve from 0 to `epochs` that rises to `highest` at most, drawn once; `draw` adds the line."""
+
+    def __init__(self, epochs: int, highest: float, title: str):
+        figure = Figure(figsize=(6, 3), layout="constrained", dpi=120)
+        self.canvas, self.axes = FigureCanvasAgg(figure), dress(figure.subplots(), "epoch", "cross-entropy loss", title)
+        self.axes.set(xlim=(0, epochs), ylim=(0, 1.2 * highest if 0 < highest < math.inf else 1))
+        (self.line,) = self.axes.plot([], [], animated=True)
+        self.canvas.draw()
+        self.empty = self.canvas.copy_from_bbox(figure.bbox)
+
+    def draw(self, epochs: list[int], losses: list[float]) -> bytes:
+        """The frame with the line in it, as PNG. Of many losses, of each few the lowest and the highest: no peak is lost."""
+        step = 1 + len(losses) // 500
+        whole = len(losses) // step * step
+        rows = np.reshape(losses[:whole], (-1, step))
+        self.line.set_data(np.repeat(epochs[step - 1 : whole : step], 2), np.column_stack([rows.min(1), rows.max(1)]).ravel())
+        self.canvas.restore_region(self.empty)
+        self.axes.draw_artist(self.line)
+        picture = io.BytesIO()
+        imsave(picture, self.canvas.buffer_rgba(), format="png", pil_kwargs={"compress_level": 1})
+        return picture.getvalue()
 
 
 def _choice(widgets, names: Sequence[str], description: str, value: int = 0):
     """A row of buttons, one for each name; its value is the index. (JupyterLab takes the keys that a list would need.)"""
     options = [(f"{i}. {name}", i - 1) for i, name in enumerate(names, 1)]
-    style, layout = {"button_width": "min(27em, 100% - 4px)", "description_width": "8.5em"}, {"max_width": "100%"}
+    style, layout = {"button_width": "min(36em, 100% - 4px)", "description_width": "8.5em"}, {"max_width": "100%"}
     return widgets.ToggleButtons(options=options, value=value, description=description, style=style, layout=layout)
 
 
+def _lines(first: str, *others: str) -> str:
+    """Plain text as HTML, a line each, the first one bold."""
+    return "<br>".join([f"<b>{html.escape(first)}</b>", *map(html.escape, others)])
+
+
 def choose_machines(recordings: Sequence[Recording]) -> Explorer:
-    """Two machines side by side: card, times, losses; and a field that reads any GPU's name."""
+    """Two machines side by side: card, times, losses; and a field that reads any GPU's name. ValueError for no recording."""
+    require(len(recordings) > 0, "recordings", recordings, "one or more")
     names = [recording.name for recording in recordings]
 
     def fields(widgets) -> dict:
@@ -256,59 +303,71 @@ def choose_machines(recordings: Sequence[Recording]) -> Explorer:
             "gpu": widgets.Text("NVIDIA GeForce RTX 4070 Laptop GPU", description="a GPU's name", **WIDE),
         }
 
+    @cache  # not drawn again at every letter of a name
+    def picture(left: int, right: int) -> bytes:
+        runs = [run for i in dict.fromkeys((left, right)) for run in recordings[i].runs.values()]
+        return draw_png(plot_losses, *runs, title="Left and right: the losses")
+
     def show(left: int, right: int, gpu: str) -> tuple[str, bytes]:
-        both = [recordings[left], recordings[right]]
-        reading = html.escape(repr(read_gpu_name(gpu))) if gpu.strip() else "type a GPU's name"
+        reading = repr(read_gpu_name(gpu)) if gpu.strip() else "type a GPU's name"
         cell = "<td style='padding: 0 1em 0 0; vertical-align: top; line-height: 1.4'>{}</td>"
-        rows = ["".join(cell.format(html.escape(text)) for text in row) for row in side_by_side(*both)]
-        table = "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
-        runs = [run for recording in (both if left != right else both[:1]) for run in recording.runs.values()]
-        return f"<p>{reading}</p>{table}", draw_png(plot_losses, *runs, title="Left and right: the losses")
+        table = side_by_side(recordings[left], recordings[right])
+        rows = ["".join(cell.format(html.escape(text)) for text in row) for row in table]
+        return f"{_lines(reading)}<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>", picture(left, right)
 
     return Explorer(show, fields)
 
 
 def explore_step(machines: Sequence[KnownMachine], *, steps: int = STEPS) -> Explorer:
-    """Launches, launch cost, kernel time, read cost and interval → a few steps on a timeline, the total, what binds."""
-    intervals = [n for n in ROUND if n <= steps]
+    """Five costs of a step, from a machine's on → a few steps on a timeline, the total, what binds. ValueError for no machine."""
+    require(len(machines) > 0, "machines", machines, "one or more")
 
-    def values(costs: StepCosts) -> dict:
-        """What the sliders say of these costs; they hold no less than a nanosecond."""
+    def values(machine: int) -> dict:
+        """What the sliders say of its costs; they hold no less than a nanosecond."""
+        costs = machines[machine].costs
         times = {name: max(getattr(costs, name) * 1e6, 1e-3) for name in ("launch", "kernel", "read")}
         return {"launches": costs.launches, **times, "every": costs.every}
 
     def fields(widgets) -> dict:
-        first = values(machines[0].costs)
         most = max(500, *(machine.costs.launches for machine in machines))
         log = {"min": -3, "max": 4, "step": 0.02, "readout_format": ".3g", **WIDE}
-        names = [str(machine.origin) for machine in machines]
-        return {
-            "machine": _choice(widgets, names, "start from"),
-            "launches": widgets.IntSlider(first["launches"], 1, most, description="launches a step", **WIDE),
-            "launch": widgets.FloatLogSlider(first["launch"], description="launch (µs)", **log),
-            "kernel": widgets.FloatLogSlider(first["kernel"], description="kernel (µs)", **log),
-            "read": widgets.FloatLogSlider(first["read"], description="read (µs)", **log),
-            "every": widgets.SelectionSlider(options=intervals, value=first["every"], description="steps to a read", **WIDE),
+        intervals = sorted({*(n for n in ROUND if n <= steps), *(machine.costs.every for machine in machines)})
+        made = {
+            "machine": _choice(widgets, [str(machine.origin) for machine in machines], "start from"),
+            "launches": widgets.IntSlider(min=1, max=most, description="launches a step", **WIDE),
+            "launch": widgets.FloatLogSlider(description="launch (µs)", **log),
+            "kernel": widgets.FloatLogSlider(description="kernel (µs)", **log),
+            "read": widgets.FloatLogSlider(description="read (µs)", **log),
+            "every": widgets.SelectionSlider(options=intervals, description="steps to a read", **WIDE),
         }
+        for name, value in values(0).items():
+            made[name].value = value
+        return made
 
     def show(machine: int, launches: int, launch: float, kernel: float, read: float, every: int) -> tuple[str, bytes]:
         known = machines[machine]
-        costs = StepCosts(launches, launch * 1e-6, kernel * 1e-6, read * 1e-6, every, known.costs.queued)
+        times = {"launch": launch * 1e-6, "kernel": kernel * 1e-6, "read": read * 1e-6}
+        for name, start in values(machine).items():  # a slider has steps: where it stands on the machine's own, that is meant
+            if name in times and 0.97 < times[name] / (start * 1e-6) < 1.03:
+                times[name] = getattr(known.costs, name)
+        costs, drawn = StepCosts(launches, every=every, queued=known.costs.queued, **times), min(max(every, 3), DRAWN)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in costs.savings(steps).items())
-        total = f"{steps:,} steps: {show_seconds(costs.total(steps))}"
-        text = f"<b>{total}; what binds: {costs.binding(steps)}</b><br>saved if a cost were nothing: {shares}"
-        about = f"{known.check()}{'; ' + known.note if known.note else ''}"
-        finding = f"modelled: {total}, what binds: {costs.binding(steps)}"
-        picture = draw_png(plot_timeline, costs.timeline(known.origin), finding=finding)
-        return f"{text}<br>{html.escape(f'{known.origin}: {about}')}", picture
+        origin = f"started from {known.origin}: {'; '.join(filter(None, [known.check(), known.note]))}"
+        below = f"the first {drawn} steps{', no read yet' if every > drawn else ''}, started from"
+        finding = f"modelled: {costs.finding(steps)}\n{below}"
+        picture = draw_png(plot_timeline, costs.timeline(known.origin, drawn), finding=finding)
+        return _lines(costs.finding(steps), f"saved if one cost were nothing: {shares}", origin), picture
 
-    return Explorer(show, fields, follow=lambda name, value: values(machines[value].costs) if name == "machine" else {})
+    explorer = Explorer(show, fields, follow=lambda name, value: values(value) if name == "machine" else {})
+    explorer.add_button("Back to the start", "undo", lambda: explorer.set(values(explorer.fields["machine"].value)))
+    return explorer
 
 
 def explore_crossover(growths: Sequence[Growth]) -> Explorer:
-    """Rows and width over what was measured → which setting is faster there, and by how much."""
+    """Rows and width over what was measured → which setting is faster there, by how much. ValueError for no growth."""
+    require(len(growths) > 0, "growths", growths, "one or more")
     all_rows, all_widths = (sorted({size[i] for growth in growths for size in growth.sizes}) for i in (0, 1))
-    names = [str(next(iter(growth.times.values()))[0].origin) for growth in growths]
+    names = [show_origins(*(row[0].origin for row in growth.times.values())) for growth in growths]
 
     def fields(widgets) -> dict:
         return {
@@ -319,39 +378,40 @@ def explore_crossover(growths: Sequence[Growth]) -> Explorer:
 
     def show(measured: int, rows: int, width: int) -> tuple[str, bytes]:
         growth = growths[measured]
-        if not any(size[1] == width for size in growth.sizes):
-            return f"width {width:,} was not measured there", b""
-        picture = draw_png(plot_growth, growth.along(width=width), title=f"A step at width {width:,}", mark=rows)
+        near = min((size[1] for size in growth.sizes), key=lambda measured_width: abs(measured_width - width))
+        picture = draw_png(plot_growth, growth.along(width=near), title=f"A step at width {near:,}", mark=rows)
         if (rows, width) not in growth.sizes:
-            return f"{rows:,} rows at width {width:,} were not measured: choose fewer rows, or a smaller width", picture
-        lines = []
+            most = max(size[0] for size in growth.sizes if size[1] == near)
+            return _lines(f"{rows:,} rows at width {width:,} were not measured there; at width {near:,}, up to {most:,}"), picture
+        says = []
         for held in growth.at(rows, width):
             fast, low, high = held.speed_up
-            step = f"{show_seconds(held.second.median)} a step against {show_seconds(held.first.median)}"
-            much = f"{fast:.2f} times as fast (interval {low:.2f} to {high:.2f})"
-            lines.append(f"<b>{held.second.name}: {held.verdict}</b> than {held.first.name}: {much}; {step}")
-        return "<br>".join(lines), picture
+            says.append(f"{str(held).splitlines()[0]}: {fast:.3g} times as fast ({low:.3g} to {high:.3g})")
+        return _lines(*(says or ["only one setting was measured there"])), picture
 
     return Explorer(show, fields)
 
 
 def explore_interval(run: TrainingRun, sweeps: Sequence[ReadSweep]) -> Explorer:
-    """Steps between reads → the reads, the time by the model fitted to a sweep, and what one sees of `run`'s curve."""
+    """Steps between reads → the reads, the time by the model fitted to a sweep, and what one sees of `run`'s curve.
+
+    ValueError for no sweep, a sweep that cannot be fitted, or a run of which not every loss was kept.
+    """
+    require(len(sweeps) > 0, "sweeps", sweeps, "one or more")
+    check_complete(run)
     models = [fit_cost(sweep) for sweep in sweeps]
-    names = [str(sweep.origin) for sweep in sweeps]
 
     def fields(widgets) -> dict:
         options = [n for n in ROUND if n <= run.epochs]
         return {
             "every": widgets.SelectionSlider(options=options, value=1, description="steps to a read", **WIDE),
-            "costs": _choice(widgets, names, "costs of"),
+            "costs": _choice(widgets, [str(sweep.origin) for sweep in sweeps], "costs of"),
         }
 
     def show(every: int, costs: int) -> tuple[str, bytes]:
         model, reads = models[costs], run.epochs // every
-        time, read = model.predict(run.epochs, reads), f"{reads:,} read{'s' * (reads > 1)}"
-        text = f"<b>{run.epochs:,} steps with {read}: {time}</b>, by the model<br>{html.escape(model.verdict)}"
-        return text, draw_png(plot_interval, run, model, every, origin=sweeps[costs].origin)
+        says = f"{run.epochs:,} steps with {reads:,} read{'s' * (reads > 1)}: {model.predict(run.epochs, reads)}, by the model"
+        return _lines(says, model.verdict), draw_png(plot_interval, run, model, every, origin=sweeps[costs].origin)
 
     return Explorer(show, fields)
 
@@ -369,15 +429,16 @@ def step_through(tree: Call) -> Explorer:
 
     def show(event: int) -> tuple[str, bytes]:
         current, ended = events[event - 1]
+        nowhere = "called from outside the model" if current is tree else "called by __call__, outside every forward"
+        source, now = html.escape(current.source()) or nowhere, "returns" if ended else "begins"
         lines = []
         for depth, call in tree.walk():
             line = html.escape(f"{'▶' if call is current else ' '} {'    ' * depth}{call.line()}")
-            lines.append(f"<b>{line}</b>" if call is current else line)
-        source = html.escape(current.source()) or "outside every forward: the line that calls the model"
+            lines.append(f"<b>{line}: {now}</b>" if call is current else line)
         pre = "<pre style='line-height: 1.4; margin: 0 2em 0 0; white-space: pre; overflow-x: auto'>{}</pre>"
-        now = f"<b>{event} of {len(events)}: {html.escape(current.line())} {'returns' if ended else 'begins'}</b>"
         beside = pre.format("\n".join(lines)) + pre.format(source)
-        return f"{now}<div style='display: flex; flex-wrap: wrap'>{beside}</div>", draw_png(plot_calls, tree, event=event)
+        head = _lines(f"{event} of {len(events)}: {current.line()} {now}")
+        return f"{head}<div style='display: flex; flex-wrap: wrap'>{beside}</div>", draw_png(plot_calls, tree, event=event)
 
     explorer = Explorer(show, fields)
     explorer.add_button("Back", "step-backward", lambda: move(-1))

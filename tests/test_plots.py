@@ -107,9 +107,10 @@ def test_the_interval_shows_what_is_read_and_what_it_takes(data):
 def test_calls_are_nested_bars_with_a_line_at_the_event():
     tree = trace_calls(MLP(), torch.zeros(5, 4))
     axes = plots.plot_calls(tree, event=3)
-    assert len(axes.patches) == len(axes.texts) == 8
-    widest = max(axes.patches, key=lambda bar: bar.get_width())
-    assert (widest.get_x(), widest.get_width()) == (0.5, 16)
+    outlines = [path.get_extents() for bars in axes.collections for path in bars.get_paths()]
+    assert len(outlines) == len(axes.texts) == 8
+    widest = max(outlines, key=lambda outline: outline.width)
+    assert (widest.x0, widest.width, widest.height) == pytest.approx((0.5, 16, 0.9))
     assert list(axes.get_lines()[0].get_xdata()) == [3, 3]
     assert not plots.plot_calls(tree).get_lines()
 
@@ -118,7 +119,7 @@ def test_a_modelled_timeline_has_a_finding_of_its_own():
     costs = StepCosts(3, 8e-6, 2e-6, 3e-5)
     axes = plots.plot_timeline(costs.timeline(Origin("cuda:0", "a GPU", "today", True)), finding="modelled: 2 s")
     assert axes.get_title() == "Modelled: 2 s\nRECORDED, a GPU (cuda:0)"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["launches", "wait", "read"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["launches", "wait", "read", "kernel or copy"]
 
 
 def test_a_size_can_be_marked():

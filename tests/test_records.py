@@ -58,13 +58,16 @@ def test_the_published_read_costs_what_the_lesson_says():
 def test_two_machines_side_by_side(model, data):
     here = records.here("now", runs={"cpu": train(model, data, epochs=30, progress=False)})
     assert here.name.startswith("LIVE, ") and records.published().name == "RECORDED, NVIDIA GeForce RTX 4070 Laptop GPU"
-    head, source, *rows = records.side_by_side(here, records.published())
+    head, source, _, *rows = records.side_by_side(here, records.published())
     assert head == ["", here.name, records.published().name] and source[1] == "now"
     table = {row[0]: row[1:] for row in rows if row[0] != "training"}
-    assert table["torch"] == [torch.__version__, "not recorded"] and table["cudnn"] == ["not recorded", "90100"]
+    assert table["torch"] == [torch.__version__, "not on its card"] and table["cudnn"] == ["not on its card", "90100"]
     trainings = [row[1:] for row in rows if row[0] == "training"]
-    assert len(trainings) == 4 and "30 epochs, 30 read, on cpu; last loss" in trainings[0][0]
-    assert trainings[0][1] == "4.62 s for 20,000 epochs, 20,000 read, on cpu; last loss 0.0624" and trainings[1][0] == ""
+    assert len(trainings) == 4 and "30 epochs, 30 reads, on cpu; last loss" in trainings[0][0]
+    assert (
+        trainings[0][1] == "CPU, read every epoch: 4.62 s for 20,000 epochs, 20,000 reads, on cpu; last loss 0.0624"
+        and trainings[1][0] == ""
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from day37 import MLP, records, schedule, trace_calls, train, widgets
+from day37.costs import Growth
 from day37.timing import show_seconds
 from day37.widgets import Paced, TrainingConsole
+
+SHIPPED = records.load(records._folder() / "xeon-2-cores.json")
 
 
 @pytest.fixture
@@ -23,8 +26,18 @@ def console(data):
         made._thread.join(10)
 
 
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def finish(console):
-    return asyncio.run(asyncio.wait_for(console.done(), 60))
+    if console._thread:
+        console._thread.join(60)
+        assert not console._thread.is_alive()
+    return asyncio.run(console.done())
 
 
 def test_start_trains_as_train_does(console, data):
@@ -52,8 +65,7 @@ def test_the_fields_are_what_is_trained(console):
 def test_stop_keeps_the_run_so_far_and_the_next_start_begins_afresh(console):
     console.epochs.value = 10_000_000
     console.start.click()
-    while not console.bar.value:
-        time.sleep(0.01)
+    wait_for(lambda: console.bar.value > 20)
     first_picture = bytes(console.picture.value)
     console.stop.click()
     stopped = finish(console)
@@ -136,7 +148,8 @@ def test_a_new_console_stops_the_training_of_the_last(console, data):
     console.epochs.value = 10_000_000
     console.start.click()
     TrainingConsole(data)
-    assert 0 <= finish(console).epochs < 10_000_000
+    console._thread.join(20)
+    assert not console._thread.is_alive() and console.run.epochs < 10_000_000
 
 
 # The explorers: name → the control made by its function.
@@ -213,6 +226,42 @@ def test_a_control_is_displayed_as_a_widget_and_leaves_no_figure(make, data):
     assert plt.get_fignums() == []
 
 
+def test_an_error_while_another_field_follows_is_shown():
+    control = step_control(None)
+    control.follow = lambda name, value: {"launches": "many"}
+    control.fields["machine"].value = 1
+    assert isinstance(control.error, Exception) and type(control.error).__name__ in control.status.value
+
+
+@pytest.mark.parametrize("make", [widgets.choose_machines, widgets.explore_step, widgets.explore_crossover])
+def test_nothing_to_explore_is_an_error(make):
+    with pytest.raises(ValueError, match="one or more"):
+        make([])
+
+
+def test_an_interval_needs_every_loss(data):
+    run = train(MLP(), data, epochs=20, read_loss_every=2, progress=False)
+    with pytest.raises(ValueError, match="run must be a run with every loss"):
+        widgets.explore_interval(run, [SHIPPED.sweeps["cpu"]])
+
+
+def test_an_error_while_drawing_ends_the_training_and_keeps_it(console, monkeypatch):
+    monkeypatch.setattr(widgets, "OFTEN", 0.0)
+    console.epochs.value = 10_000_000
+    console.start.click()
+    wait_for(lambda: console.bar.value)
+    monkeypatch.setattr(console, "_show_progress", None)
+    monkeypatch.setattr(widgets._Frame, "draw", None)
+    run = finish(console)
+    assert 0 < run.epochs < 10_000_000 and isinstance(console.error, TypeError) and "TypeError" in console.status.value
+
+
+def test_no_peak_is_lost_and_the_frame_grows_with_the_curve(console):
+    console._draw(list(range(1, 10_001)), [0.5] * 5_000 + [9.0] + [0.5] * 4_999)
+    assert max(console._frame.line.get_ydata()) == 9.0 < console._frame.axes.get_ylim()[1]
+    assert len(console._frame.line.get_xdata()) <= 1002
+
+
 def test_two_machines_are_chosen_and_any_name_is_read(data):
     control = machines_control(data)
     assert "laptop chip" in shown(control) and "4.62 s for 20,000 epochs" in shown(control) and "LIVE, " in shown(control)
@@ -229,12 +278,16 @@ def test_two_machines_are_chosen_and_any_name_is_read(data):
 def test_a_step_starts_from_a_machine_and_moves_from_there():
     control = step_control(None)
     published, *others = schedule.machines()
-    assert "20,000 steps: 16.8 s; what binds: launches" in shown(control).replace("16.9", "16.8")
-    assert "off by -19%" in shown(control) and "reads 22%" in shown(control)
+    assert published.origin.device == "cuda:0"
+    assert "20,000 steps: 16.8 s; what binds: launches" in shown(control)
+    assert "started from RECORDED, NVIDIA GeForce RTX 4070 Laptop GPU" in shown(control)
+    assert "at worst by -19%" in shown(control) and "reads 22%" in shown(control)
     control.fields["every"].value = 1000
     assert "reads 0%" in shown(control)
     control.fields["kernel"].value = 10_000
     assert "what binds: kernels" in shown(control)
+    control.box.children[0].children[-1].click()
+    assert "20,000 steps: 16.8 s" in shown(control) and control.fields["every"].value == 1
     control.fields["machine"].value = len(others)
     costs = others[-1].costs
     assert (control.fields["launches"].value, control.fields["every"].value) == (costs.launches, 1)
@@ -243,13 +296,15 @@ def test_a_step_starts_from_a_machine_and_moves_from_there():
 
 
 def test_the_crossover_is_judged_where_the_sliders_are():
-    control, growth = crossover_control(None), records.recordings()[1].growths["grid"]
-    held = growth.at(120, 10)[0]
-    assert f"{held.second.name}: {held.verdict} than {held.first.name}" in shown(control).replace("</b>", "")
+    growth = SHIPPED.growths["grid"]
+    control, held = widgets.explore_crossover([growth]), growth.at(120, 10)[0]
+    assert str(held).splitlines()[0] in shown(control)
     control.fields["rows"].value = 122_880
-    assert "CPU, 2 threads: faster" in shown(control)
+    assert "CPU, 2 threads is faster: " in shown(control) and "times as fast" in shown(control)
     control.fields["width"].value = 10_240
-    assert "were not measured" in shown(control)
+    assert "122,880 rows at width 10,240 were not measured there; at width 10,240, up to 1,920" in shown(control)
+    alone = widgets.explore_crossover([Growth(growth.sizes, {"<one>": growth.times["CPU, 1 thread"]})])
+    assert "only one setting was measured there" in shown(alone)
 
 
 def test_the_interval_gives_reads_and_time_with_an_interval(data):
@@ -262,7 +317,7 @@ def test_the_interval_gives_reads_and_time_with_an_interval(data):
 def test_the_stepper_goes_forward_and_back_and_stays_inside():
     control = call_control(None)
     back, forward = control.box.children[0].children[1:]
-    assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(control) and "outside every forward" in shown(control)
+    assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(control) and "called from outside the model" in shown(control)
     back.click()
     assert control.fields["event"].value == 1
     for _ in range(2):

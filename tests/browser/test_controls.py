@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.browser.lab import Lesson, browser, serve
+from tests.browser.lab import NOTEBOOK, Lesson, browser, serve
 from tests.notebooks import NAMES
 
 pytestmark = pytest.mark.browser
@@ -151,13 +151,13 @@ def test_lesson_1_trains_while_one_watches_and_stops_at_once(lesson):
 
 def test_lesson_1_begins_afresh_with_what_is_typed_and_the_next_cell_waits_for_it(lesson):
     console = Control(lesson, "console")
-    begin(console, 6_000)
+    begin(console, 40_000)
     lesson.select("console-run")
     lesson.run("notebook:run-cell")
-    assert "console: 6,000 epochs in" in lesson.cell("console-run").inner_text()
-    console.says("6,000 epochs in")
-    console.type("lr", "0.5")
-    console.type("hidden", "3")
+    assert "console: 40,000 epochs in" in lesson.cell("console-run").inner_text()
+    console.says("40,000 epochs in")
+    console.type("learning rate", "0.5")
+    console.type("hidden width", "3")
     console.type("epochs", "500")
     console.button("Start").press("Enter")
     console.says("500 epochs in")
@@ -181,12 +181,16 @@ def test_lesson_1_stops_by_keyboard_and_by_the_toolbar(lesson):
 
 def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     begin(Control(lesson, "console"), 5_000_000)
+    lesson.page.evaluate(f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done", "before = console")
     lesson.select("console")
     lesson.run("notebook:run-cell")
     lesson.select("console-run")
     lesson.run("notebook:run-cell")  # of the new console: nothing was started there
     assert "nothing was started" in lesson.cell("console-run").inner_text()
     Control(lesson, "console").says("Press Start")
+    ended = "before._thread.join(5); assert not before._thread.is_alive() and before.run.epochs < 5_000_000"
+    run = f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done.then(reply => reply.content.status)"
+    assert lesson.page.evaluate(run, ended) == "ok"
 
 
 def test_lesson_2_shows_any_two_machines_and_reads_any_name(lesson):
@@ -208,7 +212,9 @@ def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step = Control(lesson, "explorer")
     step.changed_by(lambda: step.choose("start from", 2))
     step.says("what binds: launches")
-    step.says("RTX 4070 Laptop GPU (cuda:0): the model is off by -19%")
+    step.says("RTX 4070 Laptop GPU (cuda:0): the model is off")
+    step.says("at worst by -19%")
+    step.says("20,000 steps: 16.8 s")
     step.changed_by(lambda: step.drag("kernel (µs)", 0.7))
     step.says("what binds: kernels")
     step.type("kernel (µs)", "0.01")
@@ -227,7 +233,7 @@ def test_lesson_3_says_which_is_faster_at_each_size(lesson):
     crossover.press("rows", "Home")
     crossover.press("hidden width", "ArrowRight")
     crossover.changed_by(lambda: crossover.choose("measured on", 2))
-    crossover.says("than CPU, 1 thread")
+    crossover.says("CPU, 2 threads")
     crossover.drag("hidden width", 0.99)
     crossover.press("rows", "End")
     crossover.says("were not measured")
