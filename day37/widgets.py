@@ -28,7 +28,7 @@ from day37.schedule import STEPS, KnownMachine, StepCosts
 from day37.timing import clock, show_seconds
 from day37.training import TrainingRun, accuracy, train
 
-SHARE = 0.02  # of the time, at most, goes into drawing, and as much into messages
+SHARE = 0.01  # of the time, at most, goes into drawing, and as much into messages
 OFTEN = 0.1  # seconds from one message to the page to the next, at least
 WRAP = {"flex_flow": "row wrap"}  # on a narrow page the fields stand below each other
 FIGURE, SCROLL = {"min_width": "600px", "max_width": "100%"}, {"overflow": "auto"}  # what is zoomed in is not shrunk again
