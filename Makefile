@@ -40,7 +40,8 @@ bench: $(VENV)/bench ## print the speed of the library beside hand-written code 
 clean: ## remove what make has installed
 	rm -rf $(VENV)
 
-# $(call install,what): with uv where it is found, else with pip.
+# $(call install,what): with uv where it is found, else with pip. It would take a comma for the end of what.
+COMMA := ,
 define install
 if command -v uv >/dev/null; then \
 	UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python $(1); \
@@ -59,7 +60,7 @@ $(VENV)/installed: pyproject.toml
 		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"; exit 1; }; \
 		$(PYTHON) -m venv $(VENV); \
 	fi
-	@$(call install,"$(TORCH)" -e ".[lab,test]")
+	@$(call install,"$(TORCH)" -e ".[lab$(COMMA)test]")
 	@touch $@
 
 $(VENV)/browser: $(VENV)/installed pyproject.toml
