@@ -78,6 +78,15 @@ def test_each_cell_may_run_twice_in_another_folder_without_network(path, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@each_lesson
+def test_without_ipywidgets_each_control_says_so_and_the_still_figures_stand(path, tmp_path):
+    done = run(path, tmp_path, first=NO_COMPILING + "import sys\nsys.modules['ipywidgets'] = None\n")
+    results = [output for cell in done.cells for output in cell.get("outputs", []) if "data" in output]
+    absent = [output for output in results if "ipywidgets is not installed" in output.data.get("text/plain", "")]
+    assert len(absent) == (2 if path is LESSONS[2] else 1)
+    assert sum("image/png" in output.data for output in results) >= 3
+
+
 BRANCH = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "cpu:0"}
 
 
