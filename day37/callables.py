@@ -138,9 +138,11 @@ class _Tracer:
         while at is not None:
             code = at.f_code
             if code.co_name == "forward" and id(at.f_locals.get("self")) in self.names and not code.co_filename.startswith(TORCH):
-                line, last, start, end = list(code.co_positions())[at.f_lasti // 2] if at is not frame else (None,) * 4
-                whole = None in (line, last, start, end) or line != last
-                return code, (0, 0, 0) if at is frame else (line or at.f_lineno, *((0, 0) if whole else (start, end)))
+                if at is frame:
+                    return code, (0, 0, 0)
+                line, last, start, end = list(code.co_positions())[at.f_lasti // 2]
+                known = line == last and None not in (line, start, end)
+                return code, (line or at.f_lineno, start if known else 0, end if known else 0)
             at = at.f_back
         return None, (0, 0, 0)
 

@@ -282,7 +282,7 @@ class _Frame:
 def _choice(widgets, names: Sequence[str], description: str, value: int = 0):
     """A row of buttons, one for each name; its value is the index. (JupyterLab takes the keys that a list would need.)"""
     options = [(f"{i}. {name}", i - 1) for i, name in enumerate(names, 1)]
-    style, layout = {"button_width": "min(36em, 100% - 4px)", "description_width": "8.5em"}, {"max_width": "100%"}
+    style, layout = LABEL | {"button_width": "min(36em, 100% - 4px)"}, {"max_width": "100%"}
     return widgets.ToggleButtons(options=options, value=value, description=description, style=style, layout=layout)
 
 
@@ -346,10 +346,9 @@ def explore_step(machines: Sequence[KnownMachine], *, steps: int = STEPS) -> Exp
 
     def show(machine: int, launches: int, launch: float, kernel: float, read: float, every: int) -> tuple[str, bytes]:
         known = machines[machine]
-        times = {"launch": launch * 1e-6, "kernel": kernel * 1e-6, "read": read * 1e-6}
-        for name, start in values(machine).items():  # a slider has steps: where it stands on the machine's own, that is meant
-            if name in times and 0.97 < times[name] / (start * 1e-6) < 1.03:
-                times[name] = getattr(known.costs, name)
+        start, times = values(machine), {"launch": launch, "kernel": kernel, "read": read}
+        for name, us in times.items():  # a slider has steps: where it stands on the machine's own, that is meant
+            times[name] = getattr(known.costs, name) if 0.97 < us / start[name] < 1.03 else us * 1e-6
         costs, drawn = StepCosts(launches, every=every, queued=known.costs.queued, **times), min(max(every, 3), DRAWN)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in costs.savings(steps).items())
         origin = f"started from {known.origin}: {'; '.join(filter(None, [known.check(), known.note]))}"
