@@ -23,6 +23,12 @@ SETTINGS = {
 }
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 READY = f"path => window.jupyterapp && {NOTEBOOK}?.context?.path == path && {NOTEBOOK}.sessionContext?.session?.kernel"
+COMMANDS = "window.jupyterapp.commands"
+BEGIN = f"""name => new Promise(begins => {{
+    const heard = (_, message) => message.header.msg_type == "execute_input" && begins();
+    {NOTEBOOK}.sessionContext.session.kernel.iopubMessage.connect(heard);
+    window.begun = {COMMANDS}.execute(name);
+}})"""
 
 
 @contextmanager
@@ -96,14 +102,17 @@ class Lesson:
         self.page.wait_for_function(READY, arg=f"{name}.ipynb", timeout=60_000)
         self.page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.info")
 
-    def run(self, command="notebook:run-all-cells", *, wait=True):
+    def run(self, command="notebook:run-all-cells"):
         """Run a command of JupyterLab, and wait until it is done."""
-        call = "window.jupyterapp.commands.execute(name)"
-        self.page.evaluate(f"name => {call}" if wait else f"name => {{ {call} }}", command)
+        self.page.evaluate(f"name => {COMMANDS}.execute(name)", command)
 
-    def status_is(self, name):
-        """Wait until the kernel is "busy", or "idle"."""
-        self.page.wait_for_function(f"name => {NOTEBOOK}.sessionContext.kernelDisplayStatus == name", arg=name)
+    def begin(self, command="notebook:run-cell"):
+        """Run a command of JupyterLab, and wait only until the kernel has begun a cell; `end` waits for the rest."""
+        self.page.evaluate(BEGIN, command)
+
+    def end(self):
+        """Wait until what `begin` began is done."""
+        self.page.evaluate("() => window.begun")
 
     def names(self):
         """The ids of all cells."""
@@ -112,6 +121,10 @@ class Lesson:
     def cell(self, name):
         """The cell with this id."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(self.names().index(name))
+
+    def prints(self, name, text):
+        """Wait until this cell's output says the text, or something of a pattern."""
+        self.cell(name).locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=20_000)
 
     def select(self, name):
         """Make this cell the active one, for the commands that run it."""
@@ -124,7 +137,7 @@ class Lesson:
 
     def theme(self, name):
         """ "Light" or "Dark"."""
-        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {name}")
+        self.page.evaluate(f"theme => {COMMANDS}.execute('apputils:change-theme', {{theme}})", f"JupyterLab {name}")
         self.page.wait_for_function("light => document.body.dataset.jpThemeLight == light", arg=str(name == "Light").lower())
 
     def close(self):

@@ -146,7 +146,7 @@ def test_lesson_1_trains_while_one_watches_and_stops_at_once(lesson):
     console.says("ended early: Stop); test accuracy")
     lesson.select("console-run")
     lesson.run("notebook:run-cell")
-    assert re.search(r"console: [\d,]+ epochs in", lesson.cell("console-run").inner_text())
+    lesson.prints("console-run", re.compile(r"console: [\d,]+ epochs in"))
 
 
 def test_lesson_1_begins_afresh_with_what_is_typed_and_the_next_cell_waits_for_it(lesson):
@@ -154,7 +154,7 @@ def test_lesson_1_begins_afresh_with_what_is_typed_and_the_next_cell_waits_for_i
     begin(console, 40_000)
     lesson.select("console-run")
     lesson.run("notebook:run-cell")
-    assert "console: 40,000 epochs in" in lesson.cell("console-run").inner_text()
+    lesson.prints("console-run", "console: 40,000 epochs in")
     console.says("40,000 epochs in")
     console.type("learning rate", "0.5")
     console.type("hidden width", "3")
@@ -172,11 +172,10 @@ def test_lesson_1_stops_by_keyboard_and_by_the_toolbar(lesson):
     for epochs, stop in ((5_000_001, toolbar), (5_000_002, console.button("Stop"))):
         begin(console, epochs)
         lesson.select("console-run")
-        lesson.run("notebook:run-cell", wait=False)  # the cell waits for the training
-        lesson.status_is("busy")
+        lesson.begin()  # the cell waits for the training
         assert seconds_until(console, stop.click, STOPPED) < SOON
         console.says("ended early")
-        lesson.status_is("idle")
+        lesson.end()
 
 
 def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
@@ -186,7 +185,7 @@ def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     lesson.run("notebook:run-cell")
     lesson.select("console-run")
     lesson.run("notebook:run-cell")  # of the new console: nothing was started there
-    assert "nothing was started" in lesson.cell("console-run").inner_text()
+    lesson.prints("console-run", "nothing was started")
     Control(lesson, "console").says("Press Start")
     ended = "before._thread.join(5); assert not before._thread.is_alive() and before.run.epochs < 5_000_000"
     run = f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done.then(reply => reply.content.status)"
