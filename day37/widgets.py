@@ -41,6 +41,9 @@ ROUND = [n * 10**k for k in range(6) for n in (1, 2, 5)]  # 1, 2, 5, 10, … for
 class Control:
     """Rows of fields, a line of status, and a picture. `box` is None without ipywidgets; `error`, what last went wrong."""
 
+    # One at a time: ipykernel may hand a page's messages to two threads, and what began earlier must not be shown last.
+    turn = threading.RLock()
+
     def __init__(self, rows: Callable):
         self.box = self.error = None
         try:
@@ -84,18 +87,20 @@ class Explorer(Control):
             self.redraw()
 
     def _changed(self, name: str, value) -> None:
-        if not self._setting:  # else one of several at once
-            self._guard(lambda: self.set(self.follow(name, value) if self.follow else {}))
+        with self.turn:
+            if not self._setting:  # else one of several at once
+                self._guard(lambda: self.set(self.follow(name, value) if self.follow else {}))
 
     def set(self, values: Mapping) -> None:
         """Set the fields to these values, by name, and show them once."""
-        try:
-            self._setting = True
-            for name, value in values.items():
-                self.fields[name].value = value
-        finally:
-            self._setting = False
-        self.redraw()
+        with self.turn:
+            try:
+                self._setting = True
+                for name, value in values.items():
+                    self.fields[name].value = value
+            finally:
+                self._setting = False
+            self.redraw()
 
     def redraw(self) -> None:
         """Show what the fields say now."""
@@ -106,10 +111,11 @@ class Explorer(Control):
         self.error = None
 
     def _guard(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except Exception as error:  # a callback's error would end in a log that nobody reads
-            self.fail(error)
+        with self.turn:
+            try:
+                action()
+            except Exception as error:  # a callback's error would end in a log that nobody reads
+                self.fail(error)
 
     def add_button(self, text: str, icon: str, action: Callable[[], None]) -> None:
         """A button after the fields; nothing without ipywidgets."""
@@ -185,14 +191,15 @@ class TrainingConsole(Control):
 
     def begin(self) -> None:
         """Start a new training, unless one is going on."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._stop.clear()
-        self.run = self.model = self.error = None
-        self.start.disabled, self.stop.disabled, self.bar.max = True, False, self.epochs.value
-        asked = self.epochs.value, self.lr.value, self.hidden.value, torch.get_num_threads()
-        self._thread = threading.Thread(target=self._work, args=asked, daemon=True)
-        self._thread.start()
+        with self.turn:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stop.clear()
+            self.run = self.model = self.error = None
+            self.start.disabled, self.stop.disabled, self.bar.max = True, False, self.epochs.value
+            asked = self.epochs.value, self.lr.value, self.hidden.value, torch.get_num_threads()
+            self._thread = threading.Thread(target=self._work, args=asked, daemon=True)
+            self._thread.start()
 
     async def done(self) -> TrainingRun | None:
         """The run, once no training is going on; the toolbar's stop ends the training as Stop does."""

@@ -3,6 +3,7 @@
 import asyncio
 import html
 import sys
+import threading
 import time
 
 import matplotlib.pyplot as plt
@@ -231,6 +232,31 @@ def test_an_error_while_another_field_follows_is_shown():
     control.follow = lambda name, value: {"launches": "many"}
     control.fields["machine"].value = 1
     assert isinstance(control.error, Exception) and type(control.error).__name__ in control.status.value
+
+
+def test_of_two_changes_in_two_threads_the_last_state_is_what_is_shown():
+    shown, goes_on = threading.Event(), threading.Event()
+
+    def show(a, b):
+        shown.set()
+        if b == 0:
+            goes_on.wait(10)  # what began first would end last
+        return f"a {a}, b {b}", b"picture"
+
+    goes_on.set()
+    explorer = widgets.Explorer(show, lambda made: {name: made.IntText(description=name) for name in "ab"})
+    goes_on.clear()
+    shown.clear()
+    first, second = (threading.Thread(target=setattr, args=(explorer.fields[name], "value", 1)) for name in "ab")
+    first.start()
+    assert shown.wait(10)
+    second.start()
+    wait_for(lambda: explorer.fields["b"].value == 1)
+    second.join(0.3)  # here it ends, if it need not wait its turn
+    goes_on.set()
+    for thread in (first, second):
+        thread.join(10)
+    assert explorer.status.value == "a 1, b 1" and explorer.error is None
 
 
 @pytest.mark.parametrize("make", [widgets.choose_machines, widgets.explore_step, widgets.explore_crossover])

@@ -186,10 +186,16 @@ def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     lesson.select("console-run")
     lesson.run("notebook:run-cell")  # of the new console: nothing was started there
     lesson.prints("console-run", "nothing was started")
-    Control(lesson, "console").says("Press Start")
+    console = Control(lesson, "console")
+    console.says("Press Start")
     ended = "before._thread.join(5); assert not before._thread.is_alive() and before.run.epochs < 5_000_000"
     run = f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done.then(reply => reply.content.status)"
     assert lesson.page.evaluate(run, ended) == "ok"
+    begin(console, 5_000_000)
+    lesson.select("console-run")
+    lesson.begin()  # a button that was never pressed before is heard while a cell waits, too
+    assert seconds_until(console, console.button("Stop").click, STOPPED) < SOON
+    lesson.end()
 
 
 def test_lesson_2_shows_any_two_machines_and_reads_any_name(lesson):
