@@ -67,7 +67,7 @@ def test_an_interrupt_keeps_what_was_finished(quick, tmp_path, monkeypatch, caps
 
 
 def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(quick, tmp_path, monkeypatch):
-    real = commands.train
+    real, handler = commands.train, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments, **how):
         os.kill(os.getpid(), signal.SIGINT)
@@ -83,7 +83,7 @@ def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(quick, 
     path = tmp_path / "none.json"
     assert commands.record(path, **SMALL) == 130
     assert records.load(path).runs == {}
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_stage_that_fails_is_named_and_the_others_go_on(quick, tmp_path, monkeypatch):
