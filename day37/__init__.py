@@ -1,11 +1,73 @@
-"""day37: measure a small training on CPU and GPU, and explain where the time goes. The lessons are in notebooks/."""
+"""day37: measure a small training on CPU and GPU, and explain where the time goes.
 
-from day37.callables import Adder, Counter, EarlyStopping, trace_calls
-from day37.data import IrisSplit, load_iris
-from day37.gpu_names import read_gpu_name
-from day37.hardware import available_devices, choose_device, describe_machine, synchronize
-from day37.model import MLP, count_parameters
-from day37.timing import Stopwatch, compare, judge, measure, measure_in_turn
-from day37.training import TrainingRun, accuracy, train
+The lessons are in notebooks/. What they use is spelt `from day37 import ...` and no other way.
+The rooms below are imported at once; what needs more than torch and numpy, when it is asked for.
+"""
+
+from importlib import import_module
+
+from day37.callables import Adder, Counter, EarlyStopping
+from day37.data import load_iris
+from day37.device import available_devices, choose_device, device_name
+from day37.model import MLP
+from day37.timing import Stopwatch, compare, measure, measure_in_turn, with_threads
+from day37.training import accuracy, make_step, train, train_and_keep
 
 __version__ = "0.1.0"
+
+LATER = {
+    "count_operations": "experiments.operations",
+    "count_reads": "experiments.operations",
+    "describe_machine": "machines.card",
+    "explore": "show.explorers",
+    "fit_cost": "experiments.reads",
+    "measure_account": "experiments.arithmetic",
+    "measure_copies": "experiments.fixed_costs",
+    "measure_floor": "experiments.arithmetic",
+    "measure_growth": "experiments.growth",
+    "measure_launch": "experiments.fixed_costs",
+    "measure_phases": "experiments.phases",
+    "measure_speedups": "faster.ladder",
+    "new_axes": "show.plots",
+    "plot": "show.plots",
+    "plot_seconds": "show.plots",
+    "published": "machines.recording",
+    "read_gpu_name": "machines.gpu_names",
+    "record_timeline": "experiments.timeline",
+    "recorded": "machines.recording",
+    "StepQueue": "experiments.step_queue",
+    "sweep_reads": "experiments.reads",
+    "trace_calls": "experiments.calls",
+    "TrainingConsole": "show.console",
+}
+
+__all__ = [
+    "MLP",
+    "Adder",
+    "Counter",
+    "EarlyStopping",
+    "Stopwatch",
+    "accuracy",
+    "available_devices",
+    "choose_device",
+    "compare",
+    "device_name",
+    "load_iris",
+    "make_step",
+    "measure",
+    "measure_in_turn",
+    "train",
+    "train_and_keep",
+    "with_threads",
+    *LATER,
+]
+
+
+def __getattr__(name: str):
+    if name not in LATER:
+        raise AttributeError(f"module 'day37' has no attribute {name!r}")
+    return getattr(import_module(f"day37.{LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""Iris, split and scaled, as tensors on a device."""
+"""Lessons 1 to 5: iris, split and scaled, as tensors on a device."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from day37.arguments import require, whole_number
-from day37.hardware import choose_device
+from day37.checks import require, whole_number
+from day37.device import choose_device
 
 ROWS = 150
-
 TENSORS = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclass(frozen=True)
 class IrisSplit:
-    """Rows to train on and rows to test on: `x` float32 of shape (rows, 4), `y` int64 of shape (rows,)."""
+    """Rows to train on and rows to test on.
+
+    Each `x` is float32 of shape (rows, 4), each `y` is int64 of shape (rows,).
+    """
 
     x_train: Tensor
     y_train: Tensor
@@ -36,29 +38,35 @@ class IrisSplit:
         return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS})
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in TENSORS)
-        return f"IrisSplit on {self.device}: {sizes}; classes {', '.join(self.class_names)}"
+        rows = f"{len(self.x_train)} rows to train on, {len(self.x_test)} to test on"
+        return f"IrisSplit on {self.device}: {rows}; classes {', '.join(self.class_names)}"
 
 
-def load_iris(device: str | torch.device = "cpu", *, test_size: float = 0.2, seed: int = 42) -> IrisSplit:
-    """The 150 flowers, `test_size` of them kept for the test; features scaled to 0..1 by the training rows alone.
+def load_iris(device="cpu", *, test_size: float = 0.2, seed: int = 42) -> IrisSplit:
+    """The 150 flowers, the share `test_size` of them kept for the test, as tensors on `device`.
 
-    By default 120 rows to train on and 30 to test on. ValueError if `test_size` leaves one of the two empty,
-    or if `device` is not on this machine.
-    Source of the rows: scikit-learn's copy of Fisher's iris data.
+    The features are scaled to 0..1 by the training rows alone. By default 120 rows are to train on
+    and 30 to test on. ValueError if `test_size` leaves one of the two empty, or if `device` is not
+    on this machine. Source of the rows: scikit-learn's copy of Fisher's iris data.
     """
-    from sklearn.datasets import load_iris as load
-    from sklearn.model_selection import train_test_split
-    from sklearn.preprocessing import MinMaxScaler
+    from sklearn import datasets, model_selection, preprocessing
 
     whole_number("seed", seed, least=0, most=2**32 - 1)
     device = choose_device(device)
     fits = isinstance(test_size, float) and 0 < test_size < 1 and math.ceil(test_size * ROWS) < ROWS
-    require(fits, "test_size", test_size, f"a share between 0 and 1 that leaves some of the {ROWS} rows on both sides")
-    iris = load()
-    x_train, x_test, y_train, y_test = train_test_split(iris.data, iris.target, test_size=test_size, random_state=seed)
-    scaler = MinMaxScaler().fit(x_train)  # only the training rows: the test rows stay unseen
-    x_train, x_test = (torch.tensor(scaler.transform(x), dtype=torch.float32) for x in (x_train, x_test))
-    y_train, y_test = (torch.tensor(y, dtype=torch.int64) for y in (y_train, y_test))
-    split = IrisSplit(x_train, y_train, x_test, y_test, tuple(iris.feature_names), tuple(map(str, iris.target_names)))
+    allowed = f"a share between 0 and 1 that leaves some of the {ROWS} rows on both sides"
+    require(fits, "test_size", test_size, allowed)
+    iris = datasets.load_iris()
+    x_train, x_test, y_train, y_test = model_selection.train_test_split(
+        iris.data, iris.target, test_size=test_size, random_state=seed
+    )
+    scaler = preprocessing.MinMaxScaler().fit(x_train)  # the test rows stay unseen
+    split = IrisSplit(
+        x_train=torch.tensor(scaler.transform(x_train), dtype=torch.float32),
+        y_train=torch.tensor(y_train, dtype=torch.int64),
+        x_test=torch.tensor(scaler.transform(x_test), dtype=torch.float32),
+        y_test=torch.tensor(y_test, dtype=torch.int64),
+        feature_names=tuple(iris.feature_names),
+        class_names=tuple(str(name) for name in iris.target_names),
+    )
     return split.to(device)

@@ -1,0 +1,180 @@
+"""The commands `record` and `compare`: measure this machine, and set recordings side by side."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from day37.data import load_iris
+from day37.device import available_devices
+from day37.experiments.arithmetic import measure_account
+from day37.experiments.fixed_costs import measure_copies, measure_launch
+from day37.experiments.growth import measure_growth
+from day37.experiments.reads import fit_cost, sweep_reads
+from day37.experiments.timeline import record_timeline
+from day37.faster.ladder import measure_speedups
+from day37.machines.recording import Recording, as_json, new_recording, save
+from day37.model import MLP
+from day37.results import table
+from day37.training import train
+
+EPOCHS = 20_000
+SHORT = 5_000  # epochs of what is repeated, so that all of it takes minutes
+SEED = 42
+THREADS = 2  # of the CPU's second setting: on a shared machine, all of them are a trap
+ROWS = [120 * 4**i for i in range(8)]
+WIDTHS = [10 * 4**i for i in range(6)]
+
+
+def make_model(device: str) -> MLP:
+    """The same start weights on every device."""
+    torch.manual_seed(SEED)
+    return MLP().to(device)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a recording: in words, the recording's field, the key in it, and its measuring."""
+
+    what: str
+    field: str
+    key: str
+    measured: Callable[[], object]
+
+
+def stages(devices: list[str], epochs: int, short: int) -> list[Stage]:
+    """What `record` measures."""
+    plan = []
+    for device in devices:
+        data = load_iris(device)
+        make = partial(make_model, device)
+        both = (make(), data)
+        run = {"epochs": epochs, "progress": False, "name": f"{device}, read every epoch"}
+        some = [max(short // 10, 100), max(short // 5, 200)]
+        plan += [
+            Stage("training", "runs", device, partial(train, make(), data, **run)),
+            Stage("account of a step", "accounts", device, partial(measure_account, *both)),
+            Stage("timeline", "timelines", device, partial(record_timeline, *both)),
+            Stage("copies", "copies", device, partial(measure_copies, device)),
+            Stage("launches", "launches", device, partial(measure_launch, device)),
+            Stage("reads", "sweeps", device, partial(sweep_reads, make, data, epochs=some)),
+            Stage("ways", "ladders", device, partial(measure_speedups, *both, epochs=short)),
+        ]
+    settings = {"CPU, 1 thread": ("cpu", 1), f"CPU, {THREADS} threads": ("cpu", THREADS)}
+    settings |= {device: device for device in devices if device != "cpu"}
+    for over, sizes in (("rows", ROWS), ("width", WIDTHS)):
+        grow = partial(measure_growth, settings, over, sizes)
+        plan.append(Stage("growth", "growths", over, grow))
+    return plan
+
+
+def record(
+    path: Path,
+    *,
+    force: bool = False,
+    devices: list[str] | None = None,
+    epochs: int = EPOCHS,
+    short: int = SHORT,
+) -> int:
+    """Measure this machine and write the recording to `path`.
+
+    0 if all was measured; 1 if a part of it failed; 130 after an interrupt; both of these keep the
+    parts that were finished. 2 if `path` cannot be written, before anything is measured.
+    """
+    if path.exists() and not force:
+        again = "give another name with --out, or --force to overwrite it"
+        print(f"{path} exists: {again}", file=sys.stderr)
+        return 2
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        print(f"{path.parent} is no folder that can be written to", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)  # steady times; where more are used, the result says so
+    devices = devices or sorted({"cpu", available_devices()[0]})
+    found, note, status = measure_stages(stages(devices, epochs, short))
+    save(new_recording(f"python -m day37 record, {note}", **found), path, force=force)
+    print(f"{note}; written to {path}")
+    return status
+
+
+def measure_stages(plan: list[Stage]) -> tuple[dict[str, dict], str, int]:
+    """The results that were finished, by field and key; a note on the others; the exit status."""
+    found = {}
+    failed = []
+    interrupted = []  # the stages in which the interrupt came
+    current = ""
+
+    def interrupt(*_) -> None:  # what measures ends early and well, so remember that it was told to
+        interrupted.append(current)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        for stage in _progress(plan):
+            current = f"{stage.what}, {stage.key}"
+            result = None
+            try:
+                result = stage.measured()
+                as_json(result)  # now, while what it finds wrong costs one stage and not all
+            except Exception as error:  # the other stages go on, and nothing measured is lost
+                failed.append(f"{current} failed: {error}")
+                result = None
+            if interrupted:
+                break
+            if result is not None:
+                found.setdefault(stage.field, {})[stage.key] = result
+    except KeyboardInterrupt:
+        interrupted.append(current)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        return found, f"interrupted at: {interrupted[0]}", 130
+    return found, "; ".join(failed) or "complete", int(bool(failed))
+
+
+def _progress(plan: list[Stage]) -> Iterator[Stage]:
+    """The plan, with a bar where tqdm is installed, else with a line for each stage."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        for i, stage in enumerate(plan, 1):
+            print(f"{i}/{len(plan)} {stage.what}, {stage.key}", flush=True)
+            yield stage
+        return
+    with tqdm(plan, unit="stage", file=sys.stdout) as bar:
+        for stage in bar:
+            bar.set_postfix_str(f"{stage.what}, {stage.key}")
+            yield stage
+
+
+def side_by_side(recordings: list[Recording]) -> str:
+    """A table over the recordings' machines, a row for each device with an account of its step."""
+    head = ("machine", "device", "step", "operations", "kernels", "launch", "read", "best way", "")
+    rows = []
+    for recording in recordings:
+        rows += [_row(recording, device) for device in recording.accounts]
+    return f"{table(head, rows)}\ntimes in µs"
+
+
+def _row(recording: Recording, device: str) -> tuple[str, ...]:
+    account = recording.accounts[device]
+    counted = account.operations
+    whole = account.phases.whole
+    launch = read = best = step = ""
+    if device in recording.launches:
+        launch = f"{recording.launches[device].finished.median * 1e6:.2f}"
+    if device in recording.sweeps:
+        b = fit_cost(recording.sweeps[device]).b
+        read = f"{b.low * 1e6:.1f} to {b.high * 1e6:.1f}"
+    if device in recording.ladders:
+        ladder = recording.ladders[device]
+        best = ladder.best.name
+        step = f"{ladder.step_us(ladder.best):.2f}"
+    operations = f"{sum(counted.operations.values()):.0f}"
+    kernels = f"{sum(counted.kernels.values()):.0f}"
+    time = f"{whole.median * 1e6:.1f}"
+    return whole.origin.machine, device, time, operations, kernels, launch, read, best, step

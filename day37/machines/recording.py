@@ -1,0 +1,181 @@
+"""Lessons 1 to 5: results from other machines: one JSON file each, checked as it is read."""
+
+import json
+import os
+import warnings
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from day37.checks import positive_number, require, whole_number
+from day37.experiments.arithmetic import Account
+from day37.experiments.fixed_costs import CopyCosts, LaunchCost
+from day37.experiments.growth import Growth
+from day37.experiments.reads import ReadSweep
+from day37.experiments.timeline import Timeline
+from day37.faster.ladder import Ladder
+from day37.machines.card import describe_machine
+from day37.training import TrainingRun
+
+SCHEMA = "day37-recording/3"
+FOLDER = Path(__file__).parent / "recordings"
+PUBLISHED = "published.json"
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table as it was published: named columns, rows of numbers, and a note on what they are.
+
+    ValueError if a row is not as long as the columns.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float, ...], ...]
+    note: str
+
+    def __post_init__(self):
+        for row in self.rows:
+            allowed = f"lists of {len(self.columns)} numbers"
+            require(len(row) == len(self.columns), "rows", row, allowed)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one machine measured: its results by the device ("cpu", "cuda:0"), growths by what grows.
+
+    ValueError for a run of no epochs, or in no time.
+    """
+
+    source: str
+    when: str
+    machine: dict[str, str]
+    runs: dict[str, TrainingRun] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, PublishedTable] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    timelines: dict[str, Timeline] = field(default_factory=dict)
+    copies: dict[str, CopyCosts] = field(default_factory=dict)
+    launches: dict[str, LaunchCost] = field(default_factory=dict)
+    growths: dict[str, Growth] = field(default_factory=dict)
+    sweeps: dict[str, ReadSweep] = field(default_factory=dict)
+    ladders: dict[str, Ladder] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for key, run in self.runs.items():
+            positive_number(f"runs.{key}.seconds", run.seconds)
+            whole_number(f"runs.{key}.epochs", run.epochs)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.source, *(f"  {run}" for run in self.runs.values())])
+
+
+def new_recording(source: str, **found) -> Recording:
+    """What was found on this machine, with its card; `found` as the fields of `Recording`."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return Recording(source, when, dict(describe_machine().rows()), **found)
+
+
+def published() -> Recording:
+    """The published lesson's own runs, as it printed them.
+
+    One run each, the clock not synchronised, no seed.
+    """
+    return load_all(FOLDER)[0]
+
+
+def recorded(kind: str, *, accelerator: bool = True) -> list:
+    """Every result of a kind ("ladders", "accounts", …) from other machines, the published aside.
+
+    Those measured on an accelerator, or else those measured on a CPU.
+    """
+    kinds = [f.name for f in fields(Recording)]
+    require(kind in kinds, "kind", kind, f"one of {', '.join(kinds[3:])}")
+    found = []
+    for recording in load_all(FOLDER)[1:]:
+        for device, result in getattr(recording, kind).items():
+            if (device != "cpu") == accelerator:
+                found.append(result)
+    return found
+
+
+@cache  # once a session
+def load_all(folder: Path) -> tuple[Recording, ...]:
+    """All recordings in `folder`: the published one, then by file name.
+
+    Warns of those that cannot be read: one bad file stops no lesson.
+    """
+    found = [load(folder / PUBLISHED)]
+    for path in sorted(folder.glob("*.json")):
+        if path.name != PUBLISHED:
+            try:
+                found.append(load(path))
+            except ValueError as error:
+                warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
+    return tuple(found)
+
+
+def load(path: str | PathLike) -> Recording:
+    """The recording in a JSON file.
+
+    ValueError that names the file and the field if anything in it is wrong; ImportError without
+    msgspec, which reads it.
+    """
+    from msgspec import Raw
+
+    path = Path(path)
+    try:
+        top = _decode(path.read_bytes(), dict[str, Raw], "")
+        schema = _decode(top.get("schema", b"null"), Any, "schema")
+        require(schema == SCHEMA, "schema", schema, repr(SCHEMA))
+        given = {}
+        hints = get_type_hints(Recording)
+        for f in fields(Recording):
+            if f.name not in top:
+                require(f.default_factory is not MISSING, f.name, None, "present")
+            elif get_origin(hints[f.name]) is dict:
+                _, kind = get_args(hints[f.name])
+                entries = _decode(top[f.name], dict[str, Raw], f.name)
+                given[f.name] = {k: _decode(v, kind, f"{f.name}.{k}") for k, v in entries.items()}
+            else:
+                given[f.name] = _decode(top[f.name], hints[f.name], f.name)
+        return Recording(**given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _decode(text: bytes, kind, where: str):
+    """The value as the annotation `kind` says. ValueError that begins with the field."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        what, _, at = str(error).partition(" - at `$")
+        field_at = f"{where}{at.rstrip('`')}".lstrip(".") or "the file"
+        raise ValueError(f"{field_at}: {what}") from None
+
+
+def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> None:
+    """Write the recording as JSON, whole or not at all. Numbers keep a float32's nine digits.
+
+    FileExistsError if `path` is there, unless `force`.
+    """
+    path = Path(path)
+    text = as_json({"schema": SCHEMA} | asdict(recording))
+    half_done = path.with_name(f"{path.name}.part-{os.getpid()}")
+    half_done.write_text(text, encoding="utf-8")
+    if not force and path.exists():
+        saved = f"the recording is in {half_done}"
+        raise FileExistsError(f"{path} exists already and was left alone; {saved}")
+    os.replace(half_done, path)
+
+
+def as_json(result) -> str:
+    """A result, or a dict of such, as JSON text. ValueError for a number that is not finite."""
+    result = result if isinstance(result, dict) else asdict(result)
+    exact = json.dumps(result, allow_nan=False)
+    rounded = json.loads(exact, parse_float=lambda digits: float(f"{float(digits):.9g}"))
+    return json.dumps(rounded, ensure_ascii=False)

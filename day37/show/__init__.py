@@ -1,0 +1,1 @@
+"""Figures and controls: thin faces on results."""

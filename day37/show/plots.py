@@ -1,0 +1,401 @@
+"""Lessons 1 to 5: `plot(result)`: axes with units, LIVE or RECORDED from the result, the spread.
+
+A new figure is a function here, with the type of what it draws in `FIGURES` at the end.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from day37.checks import require
+from day37.data import IrisSplit
+from day37.experiments.calls import Call
+from day37.experiments.fixed_costs import CopyCosts
+from day37.experiments.growth import Crossover, Growth
+from day37.experiments.phases import PHASES, StepPhases
+from day37.experiments.reads import CostModel
+from day37.experiments.step_queue import StepQueue
+from day37.experiments.timeline import Span, Timeline
+from day37.faster.ladder import Ladder
+from day37.results import Comparison, Measurement, show_origins, show_seconds
+from day37.training import TrainingRun
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; markers and dashes tell the
+# same again.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")
+MS = 1e3  # in a second
+US = 1e6
+_apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has its own
+
+
+def plot(result, *others, **options) -> Axes:
+    """Draw a result, or several of one kind beside each other, and return the axes.
+
+    `title` replaces the figure's own where it has a choice. TypeError, with what can be drawn, for
+    anything else.
+    """
+    kinds = ", ".join(kind.__name__ for kind in FIGURES)
+    require(type(result) in FIGURES, "result", result, f"one of these: {kinds}", TypeError)
+    for other in others:
+        same = type(other) is type(result)
+        require(same, "others", other, f"each a {type(result).__name__} like the first", TypeError)
+    return FIGURES[type(result)](result, *others, **options)
+
+
+def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
+    """Empty axes in a new figure, with labels, a title, a light grid, and a style for each line."""
+    return dress(_new_figure(size).subplots(), x, y, title)
+
+
+def dress(axes: Axes, x: str, y: str, title: str) -> Axes:
+    """The axes with labels, a title, a light grid, and a colour and dashes for each line."""
+    axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines
+    axes.set(xlabel=x, ylabel=y)
+    axes.set_title(title, fontsize="medium")
+    axes.grid(alpha=0.3)
+    return axes
+
+
+def _new_figure(size: tuple[float, float]) -> Figure:
+    """A figure that the notebook shows after the cell, or, for `draw_png`, one that it does not."""
+    make = Figure if _apart.get() else plt.figure
+    return make(figsize=size, layout="constrained")
+
+
+def draw_png(draw: Callable[..., Axes], *arguments, **options) -> bytes:
+    """What `draw(...)` draws, as a PNG picture. From any thread; no cell shows it by itself."""
+    token = _apart.set(True)
+    picture = io.BytesIO()
+    try:
+        draw(*arguments, **options).figure.savefig(picture, format="png", dpi=120)
+    finally:
+        _apart.reset(token)
+    return picture.getvalue()
+
+
+def _legend_below(axes: Axes) -> Axes:
+    axes.figure.legend(fontsize="small", ncols=len(PHASES) + 1, loc="outside lower center")
+    return axes
+
+
+def _losses(*runs: TrainingRun, title: str = "The loss falls as the training goes on") -> Axes:
+    """The losses over the epochs at which they were read."""
+    axes = new_axes("epoch", "cross-entropy loss", title)
+    for run in runs:
+        marker = "." if len(run.losses) < 50 else None
+        axes.plot(run.epochs_read, run.losses, label=f"{run.name}: {run.origin}", marker=marker)
+    axes.legend(fontsize="small")
+    return axes
+
+
+def _rows(data: IrisSplit) -> Axes:
+    """The training rows by their last two features, a colour and a marker for each class."""
+    across, up = (f"{name.removesuffix(' (cm)')} (scaled)" for name in data.feature_names[-2:])
+    rows, columns = data.x_train.shape
+    axes = new_axes(across, up, f"{rows} rows, by class (2 of {columns} columns)")
+    x = data.x_train.cpu().numpy()
+    y = data.y_train.cpu().numpy()
+    for i, name in enumerate(data.class_names):
+        own = x[y == i]
+        marker = MARKERS[i % 7]
+        axes.plot(own[:, -2], own[:, -1], marker, linestyle="", label=name, alpha=0.7)
+    axes.legend(fontsize="small")
+    return axes
+
+
+def _samples(
+    *measurements: Measurement, title: str = "Every sample, in the order in which it was taken"
+) -> Axes:
+    """The raw samples; a line marks each median, a band the middle half."""
+    origins = show_origins(*(m.origin for m in measurements))
+    axes = new_axes("sample", "time (ms)", f"{title}\n{origins}")
+    highest = 0.0
+    for i, m in enumerate(measurements):
+        times = np.multiply(m.samples, MS)
+        low, high = np.multiply(m.quartiles, MS)
+        style = {"color": COLOURS[i % 7]}
+        label = f"{m.name}: median {show_seconds(m.median)}"
+        numbers = range(1, len(times) + 1)
+        axes.plot(numbers, times, MARKERS[i % 7], linestyle="", label=label, **style)
+        axes.axhline(m.median * MS, linestyle=DASHES[i % 4], **style)
+        axes.axhspan(low, high, alpha=0.15, **style)
+        highest = max(highest, times.max())
+    axes.set_ylim(0, 1.1 * highest)
+    axes.legend(fontsize="small", loc="lower right")
+    return axes
+
+
+def _comparisons(*comparisons: Comparison, title: str = "Two things measured in turn") -> Axes:
+    """Each ratio with its interval, beside the line at 1 where the two are equal."""
+    origins = show_origins(*(m.origin for c in comparisons for m in (c.first, c.second)))
+    label = "ratio of the times, with its interval"
+    axes = new_axes(label, "", f"{title}\n{origins}", size=(7, 2.6))
+    names = []
+    for i, c in enumerate(comparisons):
+        ends = [[c.ratio - c.low], [c.high - c.ratio]]
+        axes.errorbar(c.ratio, i, xerr=ends, fmt=MARKERS[i % 7], capsize=5)
+        names.append(f"{c.second.name}\n÷ {c.first.name}:\n{c.verdict}")
+    axes.axvline(1, color="black", linestyle="--")
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.7, len(names) - 0.3))
+    return axes
+
+
+def plot_seconds(runs: Sequence[TrainingRun], *, title="Seconds for the whole training") -> Axes:
+    """A bar for each run; recorded runs are hatched; the CPU has a colour of its own."""
+    axes = new_axes("seconds", "", title, size=(8, 0.6 * len(runs) + 1.4))
+    for i, run in enumerate(runs):
+        hatch = "//" if run.origin.recorded else None
+        colour = COLOURS[0 if run.origin.device == "cpu" else 1]
+        bar = axes.barh(i, run.seconds, color=colour, hatch=hatch, edgecolor="white")
+        axes.bar_label(bar, [f"{run.seconds:.2f} s"], padding=3)
+    longest = max(run.seconds for run in runs)
+    axes.set(yticks=range(len(runs)), xlim=(0, 1.2 * longest))
+    axes.set_yticklabels([f"{run.name}\n{run.origin}" for run in runs], fontsize="small")
+    axes.invert_yaxis()
+    return axes
+
+
+def _phases(phases: StepPhases) -> Axes:
+    """The phases of a step stacked, above the whole step measured in turn with them."""
+    title = f"Where a step's time goes\n{phases.whole.origin}"
+    label = "µs per step (medians; line: the whole's middle half)"
+    axes = new_axes(label, "", title, size=(7, 2.8))
+    left = 0.0
+    for i, (name, m) in enumerate(phases.phases.items()):
+        style = {"color": COLOURS[i], "edgecolor": "white"}
+        axes.barh("phases", m.median * US, left=left, label=name, **style)
+        left += m.median * US
+    middle = phases.whole.median
+    low, high = phases.whole.quartiles
+    ends = [[(middle - low) * US], [(high - middle) * US]]
+    grey = {"color": "lightgrey", "hatch": "//", "edgecolor": "grey"}
+    axes.barh("whole step", middle * US, xerr=ends, **grey)
+    return _legend_below(axes)
+
+
+def _timeline(timeline: Timeline, *, title: str | None = None) -> Axes:
+    """The host's phases above, the device's work below, over the same time."""
+    text = f"{title or timeline.finding()}\n{timeline.origin}"
+    axes = new_axes("µs", "", text[0].upper() + text[1:], size=(9, 2.8))
+    for i, name in enumerate(dict.fromkeys(span.name for span in timeline.host)):
+        spans = _bars(span for span in timeline.host if span.name == name)
+        axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
+    on_cpu = timeline.origin.device == "cpu"
+    work = "operation" if on_cpu else "kernel or copy"
+    spans = _bars(timeline.device)
+    axes.broken_barh(spans, (0.1, 0.8), color="black", linewidth=0, label=work)
+    axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if on_cpu else "device", "host"])
+    return _legend_below(axes)
+
+
+def _bars(spans: Sequence[Span]) -> list[tuple[float, float]]:
+    """(where it begins, how long it is) of each, in µs."""
+    return [(span.start * US, (span.end - span.start) * US) for span in spans]
+
+
+def _queue(queue: StepQueue, *, steps: int = 3) -> Axes:
+    """The first steps of the simulation on a timeline."""
+    unread = ", no read yet" if queue.every > steps else ""
+    title = f"{queue.finding()}\nthe first {steps} steps{unread}"
+    return _timeline(queue.timeline(steps), title=title)
+
+
+def _copies(*costs: CopyCosts) -> Axes:
+    """Copy time over size, both on logarithmic axes: flat (latency), then a slope (bandwidth)."""
+    origins = show_origins(*(cost.times[0].origin for cost in costs))
+    title = f"A small copy costs its latency, a large one its bytes\n{origins}"
+    axes = new_axes("bytes copied", "time (µs)", title)
+    for i, cost in enumerate(costs):
+        label = f"from the host to {cost.times[0].origin.device}"
+        _with_spread(axes, cost.sizes, cost.times, i, label)
+    return axes
+
+
+def _growth(
+    growth: Growth, *, title: str = "A step as the work grows", crossover: Crossover | None = None
+) -> Axes:
+    """A step's time over its size; where `crossover` says "cannot tell" is shaded."""
+    origins = show_origins(*(times[0].origin for times in growth.times.values()))
+    label = {"rows": "rows in the batch", "width": "hidden width"}[growth.over]
+    axes = new_axes(label, "µs per step", f"{title}\n{origins}")
+    if crossover is not None:
+        right = crossover.over == growth.over
+        require(right, "crossover", crossover, f"one over {growth.over}, as the growth is")
+        ends = (crossover.slower_at, crossover.faster_at)
+        if None not in ends:
+            axes.axvspan(*ends, color="grey", alpha=0.3, label="cannot tell")
+    for i, (name, times) in enumerate(growth.times.items()):
+        _with_spread(axes, growth.sizes, times, i, name)
+    return axes
+
+
+def _with_spread(
+    axes: Axes, x: Sequence[float], times: Sequence[Measurement], i: int, label: str
+) -> None:
+    """Medians in µs with a band for the middle half, on logarithmic axes."""
+    medians = [m.median * US for m in times]
+    low, high = np.transpose([m.quartiles for m in times]) * US
+    axes.plot(x, medians, marker=MARKERS[i % 7], label=label)
+    axes.fill_between(x, low, high, color=COLOURS[i % 7], alpha=0.2)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+
+
+def _cost(cost: CostModel) -> Axes:
+    """Every run's µs per epoch over its reads per epoch, with the fitted line."""
+    runs = cost.sweep.runs
+    title = f"{cost.verdict}\n{cost.sweep.origin}"
+    axes = new_axes("reads per epoch", "µs per epoch", title)
+    reads = np.array([run.reads / run.epochs for run in runs])
+    times = np.array([run.step_us for run in runs])
+    top = 1.5 * np.median(times)
+    above = int((times > top).sum())
+    far = f" ({above} above the figure)" if above else ""
+    axes.plot(reads, times, "o", linestyle="", alpha=0.5, label=f"one run{far}")
+    epochs = float(np.median([run.epochs for run in runs]))
+    shares = np.geomspace(reads.min(), reads.max(), 50)
+    fitted = [cost.predict(epochs, share * epochs).value / epochs * US for share in shares]
+    axes.plot(shares, fitted, label="fitted: fixed + epochs·a + reads·b")
+    axes.set(xscale="log", ylim=(None, min(top, axes.get_ylim()[1])))
+    axes.legend(fontsize="small")
+    return axes
+
+
+def check_complete(run: TrainingRun) -> None:
+    """ValueError unless every epoch's loss is in the run."""
+    complete = 0 < len(run.losses) == run.epochs
+    seen = f"{len(run.losses)} losses of {run.epochs} epochs"
+    require(complete, "run", seen, "a run with every loss")
+
+
+def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
+    """Left: what of `run`'s curve one sees with a read every `every` steps. Right: its time.
+
+    The time is the fitted model's, with its interval. ValueError unless every loss was kept.
+    """
+    check_complete(run)
+    left, right = _new_figure((9, 3.4)).subplots(1, 2)
+
+    seen = slice(every - 1, None, every)
+    reads = run.epochs // every
+    title = f"Steps to a read {every:,}: {reads:,} losses\n{run.origin}"
+    dress(left, "epoch", "cross-entropy loss", title)
+    left.plot(run.epochs_read, run.losses, color="lightgrey", label="every loss")
+    style = {"color": COLOURS[0], "marker": "o" if reads < 50 else None}
+    left.plot(run.epochs_read[seen], run.losses[seen], label="those read", **style)
+    left.legend(fontsize="small")
+
+    title = f"By the fitted model, with its interval\n{cost.sweep.origin}"
+    dress(right, "steps to a read", f"seconds for {run.epochs:,} steps", title)
+    steps = np.unique(np.geomspace(1, run.epochs, 60).astype(int))
+    times = [cost.predict(run.epochs, run.epochs / k) for k in steps]
+    right.plot(steps, [time.value for time in times], color=COLOURS[1])
+    low = [time.low for time in times]
+    high = [time.high for time in times]
+    right.fill_between(steps, low, high, color=COLOURS[1], alpha=0.2)
+    here = cost.predict(run.epochs, reads)
+    ends = [[here.value - here.low], [here.high - here.value]]
+    right.errorbar(every, here.value, yerr=ends, fmt="o", color="black", capsize=5)
+    right.set(xscale="log", ylim=(0, 1.2 * max(high)))
+    return left
+
+
+def _calls(tree: Call, *, event: int | None = None) -> Axes:
+    """Each call as a bar from where it begins to where it returns, those inside it below.
+
+    A line marks `event`.
+    """
+    events = tree.events()
+    depths = {id(call): depth for depth, call in tree.walk()}
+    deepest = max(depths.values())
+    size = (9, 0.5 * deepest + 1.8)
+    axes = new_axes(
+        "begins and returns, in order", "depth", "What is called, inside what", size=size
+    )
+    begun = {}
+    bars = {}
+    for i, (call, ended) in enumerate(events, 1):
+        start = begun.setdefault(id(call), i)
+        depth = depths[id(call)]
+        if ended:
+            bars.setdefault(depth, []).append((start - 0.5, i - start + 1))
+            _name_call(axes, call.title(), start, i, depth, len(events))
+    for depth, spans in bars.items():
+        style = {"color": COLOURS[depth % 7], "alpha": 0.35, "edgecolor": "black"}
+        axes.broken_barh(spans, (depth - 0.45, 0.9), **style)
+    if event is not None:
+        axes.axvline(event, color="black", linestyle="--", linewidth=2, zorder=0)
+    axes.set(ylim=(deepest + 0.6, -0.6), xlim=(0.4, len(events) + 0.6))
+    axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(False)
+    return axes
+
+
+def _name_call(axes: Axes, name: str, start: int, end: int, depth: int, events: int) -> None:
+    """The call's name in its bar, shorter in a short one, nothing where there is no room."""
+    if end - start <= 3:
+        name = name.split(" → ")[0].replace(".", ".\n").replace(" ", "\n")
+    if end - start > events / 30:
+        middle = ((start + end) / 2, depth)
+        axes.annotate(name, middle, ha="center", va="center", fontsize="x-small")
+
+
+def _ladder(*ladders: Ladder) -> Axes:
+    """µs per step of each way to train, with the middle half; or why a way is not there."""
+    names = list(dict.fromkeys(rung.name for ladder in ladders for rung in ladder.rungs))
+    first = ladders[0]
+    best = f"at best in {first.step_us(first.best):.3g} µs a step: {first.best.name}"
+    title = f"The same losses, {best}\n{first.origin}"
+    axes = new_axes("µs per step (logarithmic)", "", title, size=(8, 4.6))
+    small = {"fontsize": "small", "va": "center"}
+    missing = {}
+    for i, ladder in enumerate(ladders):
+        shift = (i + 0.5) / len(ladders) - 0.5
+        times = [[*rung.time.quartiles, rung.time.median] for rung in ladder.measured]
+        low, high, middle = np.transpose(times) / ladder.epochs * US
+        places = [names.index(rung.name) + shift for rung in ladder.measured]
+        ends = [middle - low, high - middle]
+        style = {"fmt": MARKERS[i % 7], "color": COLOURS[i % 7], "capsize": 3}
+        style["fillstyle"] = "none" if ladder.origin.recorded else "full"
+        axes.errorbar(middle, places, xerr=ends, label=str(ladder.origin), **style)
+        for at in zip(middle, places, strict=True):
+            offset = {"xytext": (8, 0), "textcoords": "offset points"}
+            axes.annotate(f"{at[0]:.3g}", at, **offset, **small)
+        missing |= {rung.name: rung.obstacle for rung in ladder.rungs}
+    there = {rung.name for ladder in ladders for rung in ladder.measured}
+    for name, why in missing.items():
+        if name not in there:
+            at = (0.01, names.index(name))
+            text = f"not here: {why[:70]}"
+            axes.annotate(text, at, xycoords=("axes fraction", "data"), **small)
+    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.margins(x=0.15)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.16))
+    return axes
+
+
+FIGURES = {
+    IrisSplit: _rows,
+    TrainingRun: _losses,
+    Measurement: _samples,
+    Comparison: _comparisons,
+    StepPhases: _phases,
+    Timeline: _timeline,
+    StepQueue: _queue,
+    CopyCosts: _copies,
+    Growth: _growth,
+    CostModel: _cost,
+    Call: _calls,
+    Ladder: _ladder,
+}
