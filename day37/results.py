@@ -25,14 +25,13 @@ def show_seconds(seconds: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text under their head. The first column stands to the left, the others to the right."""
+    """Rows of text under their head, the first column to the left, the others to the right."""
     lines = [head, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = []
     for first, *others in lines:
-        cells = [first.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        text.append("  ".join(cells).rstrip())
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        text.append("  ".join([f"{first:{widths[0]}}", *cells]).rstrip())
     return "\n".join(text)
 
 

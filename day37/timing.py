@@ -79,13 +79,7 @@ def measure(fn: Callable, *, device="cpu", warmup: int = 3, repeats: int = 20) -
 
 
 def measure_in_turn(
-    functions: Mapping[str, Callable],
-    *,
-    device="cpu",
-    warmup: int = 3,
-    repeats: int = 20,
-    seed: int = 0,
-    partial: bool = True,
+    functions: Mapping[str, Callable], *, device="cpu", warmup=3, repeats=20, seed=0, partial=True
 ) -> dict[str, Measurement]:
     """A Measurement for each function: in each round all run once, in an order drawn from `seed`.
 

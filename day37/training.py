@@ -117,13 +117,7 @@ def train(
 
 
 def train_and_keep(
-    model: nn.Module,
-    data: IrisSplit,
-    *,
-    epochs: int = 20_000,
-    lr: float = 0.01,
-    progress: bool = True,
-    name: str = "train and keep",
+    model: nn.Module, data: IrisSplit, *, epochs=20_000, lr=0.01, progress=True, name="train"
 ) -> TrainingRun:
     """As `train`, but every loss stays on the device; all of them are read once, at the end."""
     epochs = whole_number("epochs", epochs)

@@ -96,7 +96,7 @@ class _Tracer:
         return None
 
     def _recognise(self, frame: FrameType) -> Call | None:
-        """A module's `__call__`, its `forward`, or a hook, which `__call__` itself runs. Else None."""
+        """A module's `__call__`, its `forward`, or a hook, which `__call__` itself runs."""
         name = frame.f_code.co_name
         me = frame.f_locals.get("self")
         owner = self.names.get(id(me))

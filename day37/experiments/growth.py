@@ -58,7 +58,7 @@ class Growth:
             require(right, f"times[{name!r}]", f"{len(times)} measurements", allowed)
 
     def verdicts(self, first: str, second: str) -> list[str]:
-        """For each size: is the second setting faster or slower than the first, or can none tell?"""
+        """For each size, what the second setting is held against the first."""
         pairs = zip(self.times[first], self.times[second], strict=True)
         return [judge(a, b).verdict for a, b in pairs]
 

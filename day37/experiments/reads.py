@@ -129,7 +129,7 @@ class CostModel:
         return f"a read costs {self.b}"
 
     def predict(self, epochs: int, reads: float) -> Interval:
-        """Seconds for this many epochs and reads, and where the mean of many such runs would lie."""
+        """Seconds for this many epochs and reads, and where the mean of many such runs lies."""
         x = np.array([1, epochs, reads])
         seconds = float(x @ [self.fixed.value, self.a.value, self.b.value])
         half = float(np.sqrt(x @ self.squares @ x))

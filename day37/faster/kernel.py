@@ -25,9 +25,9 @@ def train_kernel(
 ):
     """Train in one program: rows and weights stay in registers, each loss goes to `losses_at`.
 
-    Sizes (padded, powers of 2 from 16 on): x (FEATURES, ROWS), truth (OUTPUTS, ROWS), share (ROWS,),
-    w1 (UNITS, FEATURES), w2 (OUTPUTS, UNITS), as `one_kernel.pack_data` and `pack_weights` lay them
-    out. w1 and w2 are changed in place.
+    Sizes (padded, powers of 2 from 16 on): x (FEATURES, ROWS), truth (OUTPUTS, ROWS), share
+    (ROWS,), w1 (UNITS, FEATURES), w2 (OUTPUTS, UNITS), as `one_kernel.pack_data` and
+    `pack_weights` lay them out. w1 and w2 are changed in place.
     """
     # Where everything is: a pointer to each number.
     rows = tl.arange(0, ROWS)[None, :]

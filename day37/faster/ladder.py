@@ -42,7 +42,7 @@ def whole_training(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train: `prepare(model, data, epochs, lr)` gives its Run, where `needs` finds no fault."""
+    """A way to train: `prepare(model, data, epochs, lr)` gives its Run, if nothing is missing."""
 
     name: str
     removes: str
@@ -64,10 +64,11 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Rung:
-    """One way, as it went: why not (`obstacle`), or its times, and how far it is from the plain loop.
+    """One way, as it went: why not (`obstacle`), or its times, and how far its results are off.
 
     `start_seconds`: the compiler's own start; `first_seconds`: preparation and first run together.
-    Errors are relative: the largest of any epoch's loss, and of the norm of any weight tensor.
+    Errors are relative to the plain loop: the largest of any epoch's loss, and of the norm of any
+    weight tensor.
     """
 
     name: str
@@ -197,7 +198,7 @@ def measure_speedups(
 
 @dataclass(frozen=True)
 class Trial:
-    """A way tried once: its rung so far, a function that trains again from the start, what came out.
+    """A way tried once: its rung so far, a function to train again, the losses and the weights.
 
     Where the way does not work there is only the rung, and the error if there was one.
     """

@@ -36,7 +36,7 @@ def pack_data(data: IrisSplit, rows: int, features: int, classes: int) -> tuple[
     """Three tensors, all else in them 0.
 
     x (features, rows): a column for each training row, with a 1 after the real features, for the
-    bias; truth (classes, rows): 1 for the right class; share (rows,): what a row counts in the mean.
+    bias; truth (classes, rows): 1 for the right class; share (rows,): what a row counts.
     """
     n, given = data.x_train.shape
     x = torch.zeros(features, rows, device=data.device)
@@ -53,7 +53,7 @@ def pack_data(data: IrisSplit, rows: int, features: int, classes: int) -> tuple[
 def pack_weights(model: MLP, features: int, units: int, classes: int) -> tuple[Tensor, Tensor]:
     """Copies of the weights with each bias as one more column, all else 0.
 
-    w1 (units, features), w2 (classes, units). One more hidden unit is always 1, for the second bias.
+    w1 (units, features), w2 (classes, units). One more unit is always 1, for the second bias.
     """
     hidden, given = model.fc1.weight.shape
     outputs = model.fc2.out_features

@@ -41,7 +41,7 @@ class MachineCard:
 
 def describe_machine() -> MachineCard:
     """This machine's card. Cores and memory are psutil's where it is installed, else Python's."""
-    cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
+    cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else "(not loaded)"
     found = [describe_accelerator(device) for device in available_devices() if device != "cpu"]
     return MachineCard(
         system=platform.platform(terse=True),
@@ -50,7 +50,7 @@ def describe_machine() -> MachineCard:
         threads_of_torch=torch.get_num_threads(),
         memory=_memory(),
         accelerators="; ".join(found) or f"none: {why_no_accelerator()}",
-        cuda=f"torch built for CUDA {torch.version.cuda or '(none)'}, cuDNN {cudnn or '(not loaded)'}",
+        cuda=f"torch built for CUDA {torch.version.cuda or '(none)'}, cuDNN {cudnn}",
         driver=nvidia_driver() or "no NVIDIA driver found",
         python=platform.python_version(),
         torch=torch.__version__,

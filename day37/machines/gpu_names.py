@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from day37.checks import require
 
-# Series and data-centre names: NVIDIA's product pages. A GTX 16 is Turing without ray-tracing units.
+# Series and data-centre names: NVIDIA's product pages. A GTX 16 is Turing without ray tracing.
 SERIES = {
     9: "Maxwell",
     10: "Pascal",

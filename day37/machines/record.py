@@ -39,7 +39,7 @@ def make_model(device: str) -> MLP:
 
 @dataclass(frozen=True)
 class Stage:
-    """One part of a recording: in words, the recording's field, the key in it, and its measuring."""
+    """One part of a recording: in words, its field, the key in it, and what measures it."""
 
     what: str
     field: str

@@ -44,7 +44,7 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class Recording:
-    """What one machine measured: its results by the device ("cpu", "cuda:0"), growths by what grows.
+    """What one machine measured: results by the device ("cpu", "cuda:0"), growths by what grows.
 
     ValueError for a run of no epochs, or in no time.
     """

@@ -27,8 +27,7 @@ from day37.faster.ladder import Ladder
 from day37.results import Comparison, Measurement, show_origins, show_seconds
 from day37.training import TrainingRun
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart; markers and dashes tell the
-# same again.
+# Okabe and Ito's colours, for colour-blind readers; markers and dashes tell the same again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
