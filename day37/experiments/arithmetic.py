@@ -90,10 +90,10 @@ class Account:
         least = self.floor.seconds
         share = least / self.phases.whole.median
         rows = [
-            ("operations", f"{sum(counted.operations.values()):.0f}", ""),
-            ("kernels", f"{sum(counted.kernels.values()):.0f}", device),
-            ("copies, reads", f"{counted.copies:.0f}, {counted.reads:.0f}", ""),
-            ("arithmetic", f"{show_seconds(least)}", f"at least, {share:.3%} of the step"),
+            ("operations", f"{sum(counted.operations.values()):.0f}", "", ""),
+            ("kernels", f"{sum(counted.kernels.values()):.0f}", "", device),
+            ("copies, reads", f"{counted.copies:.0f}, {counted.reads:.0f}", "", ""),
+            ("arithmetic", f"{least * 1e6:.2g}", f"{share:.2%}", "at least"),
         ]
         return f"{self.phases.table(*rows)}\n{self.phases.whole.origin}"
 

@@ -66,18 +66,18 @@ class StepPhases:
     def __repr__(self) -> str:
         return f"{self.table()}\n{self.whole.origin}"
 
-    def table(self, *more: tuple[str, str, str]) -> str:
-        """The phases, their sum and the whole step, then `more` rows of three cells."""
+    def table(self, *more: tuple[str, str, str, str]) -> str:
+        """The phases, their sum and the whole step, then `more` rows of four cells."""
         rows = []
         for name, phase in self.phases.items():
             share = phase.median / self.whole.median
-            rows.append((name, f"{phase.median * 1e6:.1f}", f"{share:.0%}"))
+            rows.append((name, f"{phase.median * 1e6:.1f}", f"{share:.0%}", ""))
         says = f"unexplained: {self.unexplained:.0%} of it"
         if abs(self.unexplained) < AGREE:
             says = f"they differ by {abs(self.unexplained):.1%}"
-        rows.append(("sum of phases", f"{self.total * 1e6:.1f}", ""))
-        rows.append(("whole step", f"{self.whole.median * 1e6:.1f}", says))
-        return table(("phase", "µs", "of the step"), [*rows, *more])
+        rows.append(("sum of phases", f"{self.total * 1e6:.1f}", "", ""))
+        rows.append(("whole step", f"{self.whole.median * 1e6:.1f}", "", says))
+        return table(("phase", "µs", "share", ""), [*rows, *more])
 
 
 def time_laps(*functions: Callable[[], object]) -> list[float]:

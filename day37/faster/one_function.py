@@ -1,0 +1,120 @@
+"""Lesson 3: the whole training as one function of plain loops, which numba turns into machine code.
+
+It needs numba, which is part of the `lab` extra. It is compiled once for each set of sizes, and kept
+on the disk. The compiler writes out the short loops: fast where features, units, classes are few.
+"""
+
+import numpy as np
+from torch import from_numpy
+
+from day37.data import IrisSplit
+from day37.model import MLP
+from day37.faster.ways import Run
+
+ZERO = np.float32(0)  # a plain 0.0 has 64 bits, and would make all sums slow ones of 64 bits
+LN_2 = np.float32(np.log(2))
+SERIES = np.float32([1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1])  # of exp: 1/6!, 1/5!, … 1/0!
+# The compiler may add in any order (then it adds several rows at once) and join a product and a sum.
+# Not fastmath=True: that also says that no number is infinite or NaN, and a loss may become both.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def one_function(model: MLP, data: IrisSplit, epochs: int, lr: float, *, cached=True) -> Run:
+    """All epochs in one compiled function; `cached=False` compiles anew, without the disk."""
+    x = np.ascontiguousarray(data.x_train.T.numpy())  # (features, rows): all rows side by side
+    y = np.float32(data.y_train.numpy() == np.arange(model.fc2.out_features)[:, None])  # 1 if right
+    weights = [p.detach().numpy() for p in model.parameters()]  # the model's own memory
+    arguments = (x, y, *weights, epochs, np.float32(lr))
+    train = compiled(training(*x.shape, *model.fc2.weight.shape), arguments, cached)
+    return lambda: from_numpy(train(*arguments))
+
+
+def compiled(function, arguments: tuple, cached: bool):
+    """`function`, compiled for such arguments or loaded; a disk that fails is done without."""
+    from numba import njit, typeof
+
+    try:
+        fast = njit(function, cache=cached, fastmath=FASTMATH, error_model="numpy")
+        fast.compile(typeof(arguments).types)
+    except Exception:  # no folder to write to, no space, a damaged file
+        fast = njit(function, fastmath=FASTMATH, error_model="numpy")
+        fast.compile(typeof(arguments).types)
+    return fast
+
+
+def training(features: int, rows: int, classes: int, hidden: int):
+    """The training for these sizes, in Python. The last loop is over the rows, of which are many."""
+
+    def train(x, y, w1, b1, w2, b2, epochs, lr):
+        losses = np.empty(epochs, np.float32)
+        h = np.empty((hidden, rows), np.float32)
+        z = np.empty((classes, rows), np.float32)
+        total = np.empty(rows, np.float32)
+        dz = np.empty((classes, rows), np.float32)
+        dh = np.empty(rows, np.float32)
+        count = np.float32(rows)
+        for epoch in range(epochs):
+            # forward
+            for unit in range(hidden):
+                for row in range(rows):
+                    value = b1[unit]
+                    for feature in range(features):
+                        value += w1[unit, feature] * x[feature, row]
+                    h[unit, row] = ZERO if value < ZERO else value
+            loss = ZERO
+            for row in range(rows):
+                largest = np.float32(-np.inf)
+                for kind in range(classes):
+                    value = b2[kind]
+                    for unit in range(hidden):
+                        value += w2[kind, unit] * h[unit, row]
+                    z[kind, row] = value
+                    largest = max(largest, value)
+                # loss: log(total) - score of the right class; a score is z less the row's largest z
+                total[row] = ZERO
+                for kind in range(classes):
+                    score = z[kind, row] - largest
+                    loss -= score * y[kind, row]
+                    # exp(score) = 2**power * exp(rest). With a rest within ±0.35 seven terms of the
+                    # series are right to 2e-7; 2**n as bits is n + 127, moved up by 23. The compiler
+                    # does this for several rows at once, and would call np.exp for each row.
+                    score = max(score, np.float32(-87))
+                    power = np.rint(score / LN_2)
+                    value = ZERO
+                    for term in SERIES:
+                        value = value * (score - power * LN_2) + term
+                    value *= np.int32((np.int32(power) + 127) << 23).view(np.float32)
+                    dz[kind, row] = value
+                    total[row] += value
+            for first in range(0, rows, 8):  # the log of a product is the sum of the logs
+                loss += np.log(total[first : first + 8].prod())
+            losses[epoch] = loss / count
+            # backward and step
+            for kind in range(classes):
+                slope = ZERO
+                for row in range(rows):
+                    dz[kind, row] = (dz[kind, row] / total[row] - y[kind, row]) / count
+                    slope += dz[kind, row]
+                b2[kind] -= lr * slope
+            for unit in range(hidden):
+                slope = ZERO
+                for row in range(rows):
+                    value = ZERO
+                    for kind in range(classes):
+                        value += w2[kind, unit] * dz[kind, row]
+                    dh[row] = ZERO if h[unit, row] <= ZERO else value
+                    slope += dh[row]
+                b1[unit] -= lr * slope
+                for kind in range(classes):
+                    slope = ZERO
+                    for row in range(rows):
+                        slope += dz[kind, row] * h[unit, row]
+                    w2[kind, unit] -= lr * slope
+                for feature in range(features):
+                    slope = ZERO
+                    for row in range(rows):
+                        slope += dh[row] * x[feature, row]
+                    w1[unit, feature] -= lr * slope
+        return losses
+
+    return train
