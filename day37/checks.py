@@ -54,19 +54,25 @@ def check_fit(model: nn.Module, data) -> None:
     weights = [p for p in model.parameters() if p.requires_grad]
     kind = type(model).__name__
     require(len(weights) > 0, "model", kind, "a module with parameters to train")
-    x, y, rows = data.x_train, data.y_train, len(data.x_train)
+    x = data.x_train
+    y = data.y_train
+    rows = len(x)
     labels = tuple(y.shape)
     allowed = "a split with rows, and one label for each row"
     require(rows > 0 and labels == (rows,), "data", labels, allowed)
-    require("meta" not in (x.device.type, y.device.type), "data", "on meta", "on one that computes")
+    where = f"x_train on {x.device}, y_train on {y.device}"
+    computes = "meta" not in (x.device.type, y.device.type)
+    require(computes, "data", where, "on a device that computes")
     dtype = weights[0].dtype
     require(x.dtype == dtype, "data.x_train", x.dtype, f"of the model's dtype, {dtype}", TypeError)
     require(y.dtype == torch.int64, "data.y_train", y.dtype, "of dtype torch.int64", TypeError)
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
     if linear:
-        width, classes, shape = linear[0].in_features, linear[-1].out_features, tuple(x.shape)
+        width = linear[0].in_features
         fits = x.ndim == 2 and x.shape[1] == width
-        require(fits, "data.x_train", shape, f"of shape (rows, {width})")
-        low, high = int(y.min()), int(y.max())
+        require(fits, "data.x_train", tuple(x.shape), f"of shape (rows, {width})")
+        classes = linear[-1].out_features
+        low = int(y.min())
+        high = int(y.max())
         allowed = f"labels from 0 to {classes - 1}"
         require(low >= 0 and high < classes, "data.y_train", f"labels {low} to {high}", allowed)

@@ -74,7 +74,7 @@ def device_name(device: str | torch.device) -> str:
 @cache
 def cpu_name() -> str:
     """The processor's name by the operating system; the bare architecture if it reports none."""
-    command, pattern = CPU_NAME.get(platform.system(), ("", ""))
+    command, pattern = CPU_NAME.get(platform.system(), ("", "(.+)"))
     found = re.search(pattern, command_output(*command.split(" ")))
     return found[1].strip() if found else platform.machine()
 

@@ -24,7 +24,8 @@ class Stopwatch:
 
     def __init__(self, device="cpu"):
         self.device = choose_device(device)
-        self.queued = self.seconds = nan
+        self.queued = nan
+        self.seconds = nan
 
     def __enter__(self) -> "Stopwatch":
         synchronize(self.device)  # synchronisation point: nothing queued earlier is counted

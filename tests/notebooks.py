@@ -11,7 +11,13 @@ from nbclient import NotebookClient
 matplotlib.use("Agg")
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
-NAMES = ["01_cpu_baseline", "02_gpu_migration", "03_overhead_analysis", "04_sync_frequency", "05_callable_objects"]
+NAMES = [
+    "01_cpu_baseline",
+    "02_gpu_migration",
+    "03_overhead_analysis",
+    "04_sync_frequency",
+    "05_callable_objects",
+]
 SHORT = 4_000  # epochs: enough for every cell to make sense
 OFFLINE = """
 import socket
@@ -34,7 +40,7 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-NO_COMPILING = "import day37.speedups\nday37.speedups.WAYS = day37.speedups.WAYS[:3]\n"
+NO_COMPILING = "from day37.faster import ladder\nladder.WAYS = ladder.WAYS[:3]\n"
 
 
 def shorten(notebook):
@@ -57,7 +63,11 @@ def run(path, folder, *, times=1, device=None, first=""):
             cell.source = cell.source.replace("choose_device()", f"choose_device({device!r})")
     cells = [nbformat.v4.new_code_cell(OFFLINE + first)]
     for cell in notebook.cells:
-        cells += [nbformat.v4.new_code_cell(cell.source) for _ in range(times)] if cell.cell_type == "code" else []
+        cells += (
+            [nbformat.v4.new_code_cell(cell.source) for _ in range(times)]
+            if cell.cell_type == "code"
+            else []
+        )
     notebook.cells = cells
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook

@@ -2,13 +2,22 @@ import pytest
 import torch
 
 from day37 import costs
-from day37.costs import Growth, Setting, measure_copies, measure_growth, measure_launch, with_threads
+from day37.costs import (
+    Growth,
+    Setting,
+    measure_copies,
+    measure_growth,
+    measure_launch,
+    with_threads,
+)
 from day37.hardware import Origin
 from day37.timing import Measurement
 
 
 def times(*medians, repeats=10):
-    return tuple(Measurement("m", (float(t),) * repeats, Origin("cpu", "a CPU", "today")) for t in medians)
+    return tuple(
+        Measurement("m", (float(t),) * repeats, Origin("cpu", "a CPU", "today")) for t in medians
+    )
 
 
 def test_copies_know_latency_and_bandwidth():
@@ -27,7 +36,9 @@ def test_a_launch_is_one_of_many(clock, monkeypatch):
 
 
 def test_growth_times_each_setting_at_each_size():
-    growth = measure_growth({"one": Setting(threads=1), "default": Setting()}, [(12, 10), (12, 20)], repeats=8)
+    growth = measure_growth(
+        {"one": Setting(threads=1), "default": Setting()}, [(12, 10), (12, 20)], repeats=8
+    )
     assert growth.sizes == ((12, 10), (12, 20))
     assert {name: len(row) for name, row in growth.times.items()} == {"one": 2, "default": 2}
     assert "width" in repr(growth)
@@ -45,7 +56,9 @@ def test_growth_times_each_setting_at_each_size():
         ((2, 2, 4), (2, 1, 4), None, (2, 10)),
     ],
 )
-def test_the_crossover_lies_between_surely_slower_and_surely_faster(first, second, slower_at, faster_at):
+def test_the_crossover_lies_between_surely_slower_and_surely_faster(
+    first, second, slower_at, faster_at
+):
     growth = Growth(((1, 10), (2, 10), (3, 10)), {"a": times(*first), "b": times(*second)})
     found = growth.crossover("a", "b")
     assert (found.slower_at, found.faster_at) == (slower_at, faster_at)
@@ -97,7 +110,9 @@ def test_an_interrupt_keeps_the_sizes_that_are_done(monkeypatch):
 def test_each_setting_is_synchronised_on_its_own_device(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        costs, "measure_in_turn", lambda steps, device, **_: seen.append(device) or {n: times(1)[0] for n in steps}
+        costs,
+        "measure_in_turn",
+        lambda steps, device, **_: seen.append(device) or {n: times(1)[0] for n in steps},
     )
     measure_growth({"a": Setting("cpu"), "b": Setting("cpu:0")}, [(3, 10)])
     assert seen == [{"a": "cpu", "b": "cpu:0"}]

@@ -1,4 +1,4 @@
-"""The lessons: what is stored, how long they are, that they run anywhere, and that cell and library agree."""
+"""The lessons: what is stored, how long they are, that they run anywhere, and cell and library agree."""
 
 import json
 import re
@@ -8,14 +8,27 @@ import statistics
 import pytest
 import torch
 
-import day37
-from day37 import __main__ as commands
-from day37 import callables, load_iris, records, speedups, timing, trace_calls, train
-from day37.hardware import cpu_name
-from day37.overhead import count_flops, split_step
-from day37.reads import fit_cost
+from day37 import (
+    MLP,
+    Adder,
+    Counter,
+    EarlyStopping,
+    fit_cost,
+    load_iris,
+    measure,
+    measure_floor,
+    timing,
+    trace_calls,
+    train,
+    train_and_keep,
+)
+from day37.device import cpu_name
+from day37.experiments.phases import split_step
+from day37.faster import ladder
+from day37.machines import record as recorder
+from day37.machines.recording import FOLDER, PUBLISHED
+from tests.experiments.test_reads import made_up
 from tests.notebooks import LESSONS, NAMES, NO_COMPILING, read, run, tags, taught
-from tests.test_reads import made_up
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 QUESTIONS = [
@@ -35,7 +48,11 @@ def test_the_five_lessons_are_there():
 @each_lesson
 def test_nothing_is_stored_that_running_leaves_behind(path):
     stored = json.loads(path.read_text(encoding="utf-8"))
-    assert all(c["outputs"] == [] and c["execution_count"] is None for c in stored["cells"] if c["cell_type"] == "code")
+    assert all(
+        c["outputs"] == [] and c["execution_count"] is None
+        for c in stored["cells"]
+        if c["cell_type"] == "code"
+    )
     assert all(set(c["metadata"]) <= {"tags"} and "attachments" not in c for c in stored["cells"])
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     assert stored["metadata"] == {"kernelspec": kernel, "language_info": {"name": "python"}}
@@ -46,12 +63,23 @@ def test_nothing_is_stored_that_running_leaves_behind(path):
     assert not used & {"raises-exception", "skip-execution"}
 
 
+def draws(source):
+    """Whether a cell makes a figure."""
+    return re.search(r"\b(plot|plot_seconds|new_axes|from_predictions)\(", source) is not None
+
+
 @each_lesson
 def test_the_budgets(path):
     cells = read(path).cells
-    texts = [len(re.findall(r"\w[\w'.`()-]*", c.source)) for c in cells if c.cell_type == "markdown"]
-    lines = [len([line for line in c.source.splitlines() if line.strip()]) for c in cells if c.cell_type == "code"]
-    plots = [i for i, c in enumerate(cells) if c.cell_type == "code" and ("plots.plot_" in c.source or "new_axes" in c.source)]
+    texts = [
+        len(re.findall(r"\w[\w'.`()-]*", c.source)) for c in cells if c.cell_type == "markdown"
+    ]
+    lines = [
+        len([line for line in c.source.splitlines() if line.strip()])
+        for c in cells
+        if c.cell_type == "code"
+    ]
+    plots = [i for i, c in enumerate(cells) if c.cell_type == "code" and draws(c.source)]
     assert 25 <= len(cells) <= 40
     assert statistics.median(lines) <= 5 and max(lines) <= 25
     assert statistics.median(texts) <= 45 and max(texts) <= 120
@@ -72,57 +100,54 @@ def test_no_measured_figure_is_typed_into_the_text(path):
             assert not re.findall(rf"\d[\d.,]*\s?{unit}(?!\w)", cell.source), cell.id
 
 
-@each_lesson
-def test_each_cell_may_run_twice_in_another_folder_without_network(path, tmp_path):
-    run(path, tmp_path, times=2)
-    assert list(tmp_path.iterdir()) == []
-
-
-@each_lesson
-def test_without_ipywidgets_each_control_says_so_and_the_still_figures_stand(path, tmp_path):
-    done = run(path, tmp_path, first=NO_COMPILING + "import sys\nsys.modules['ipywidgets'] = None\n")
-    results = [output for cell in done.cells for output in cell.get("outputs", []) if "data" in output]
-    absent = [output for output in results if "ipywidgets is not installed" in output.data.get("text/plain", "")]
-    assert len(absent) == (2 if path is LESSONS[2] else 1)
-    assert sum("image/png" in output.data for output in results) >= 3
-
-
-BRANCH = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "cpu:0"}
-
-
-@pytest.mark.parametrize("path", LESSONS[1:3], ids=lambda path: path.stem)
-def test_the_branches_for_a_second_device_run(path, tmp_path):
-    # "cpu:0" is not "cpu" by name: the cells take it for an accelerator, and torch computes on it anywhere.
-    done = run(path, tmp_path, device="cpu:0", first=NO_COMPILING)
-    assert BRANCH[path.stem] in printed(done)
-
-
-def printed(notebook):
-    return "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
-
-
 @pytest.fixture(scope="module")
 def gpu_recording(tmp_path_factory):
-    """A folder with the published recording and one made here, in which the CPU goes by the name of a GPU."""
+    """A folder with the published recording and one made here, the CPU by the name of a GPU."""
     folder = tmp_path_factory.mktemp("recordings")
-    growth = commands.measure_growth
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, "measure_growth", lambda settings, sizes: growth(settings, sizes[:2], repeats=8))
-        patch.setattr(speedups, "WAYS", speedups.WAYS[:2])
-        patch.setattr(speedups, "ready_compiler", lambda _: ("", 0.0))
-        commands.record(folder / "gpu.json", devices=["cpu"], epochs=200, short=200)
-    text = (folder / "gpu.json").read_text(encoding="utf-8").replace('"device": "cpu"', '"device": "cuda:0"')
-    (folder / "gpu.json").write_text(text.replace('"cpu": {', '"cuda:0": {'), encoding="utf-8")
-    shutil.copy(records._folder() / "published.json", folder)
+        patch.setattr(recorder, "ROWS", [30, 120])
+        patch.setattr(recorder, "WIDTHS", [5, 10])
+        patch.setattr(ladder, "WAYS", ladder.WAYS[:2])
+        recorder.record(folder / "gpu.json", devices=["cpu"], epochs=200, short=200)
+    text = (folder / "gpu.json").read_text(encoding="utf-8")
+    text = text.replace('"device": "cpu"', '"device": "cuda:0"').replace('"cpu": {', '"cuda:0": {')
+    (folder / "gpu.json").write_text(text, encoding="utf-8")
+    shutil.copy(FOLDER / PUBLISHED, folder)
     return folder
 
 
-@pytest.mark.parametrize("path", LESSONS[1:4], ids=lambda path: path.stem)
-def test_a_recorded_gpu_is_found_and_shown(path, tmp_path, gpu_recording):
-    there = f"import pathlib\nfrom day37 import records\nrecords._folder = lambda: pathlib.Path({str(gpu_recording)!r})\n"
-    done = run(path, tmp_path, first=NO_COMPILING + there)
-    if path is not LESSONS[1]:  # lesson 2 shows it as a bar of its last figure
+@pytest.mark.slow
+@each_lesson
+def test_each_cell_may_run_twice_anywhere_and_shows_a_recorded_gpu(path, tmp_path, gpu_recording):
+    folder = f"pathlib.Path({str(gpu_recording)!r})"
+    there = f"import pathlib\nfrom day37.machines import recording\nrecording.FOLDER = {folder}\n"
+    done = run(path, tmp_path, times=2, first=there)
+    assert list(tmp_path.iterdir()) == []
+    assert printed(done, "stderr") == ""
+    if path in LESSONS[2:4]:  # lesson 2 shows it as a bar of its last figure
         assert "RECORDED, " + cpu_name() + " (cuda:0)" in printed(done)
+
+
+BRANCHES = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "cpu:0"}
+
+
+@pytest.mark.slow
+@each_lesson
+def test_without_ipywidgets_and_with_a_second_device(path, tmp_path):
+    # "cpu:0" is not "cpu" by name: the cells take it for an accelerator, and torch computes on it.
+    hidden = "import sys\nsys.modules['ipywidgets'] = None\n"
+    done = run(path, tmp_path, device="cpu:0", first=NO_COMPILING + hidden)
+    assert BRANCHES.get(path.stem, "") in printed(done)
+    results = [o for cell in done.cells for o in cell.get("outputs", []) if "data" in o]
+    says = [output.data.get("text/plain", "") for output in results]
+    absent = [text for text in says if "ipywidgets is not installed" in text]
+    assert len(absent) == (0 if path is LESSONS[1] else 1)
+    assert sum("image/png" in output.data for output in results) >= 3
+
+
+def printed(notebook, stream="stdout"):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs if output.get("name") == stream)
 
 
 # Every function that a cell teaches, against the library's: tag → (lesson, comparison).
@@ -136,19 +161,22 @@ def compare_model(names):
     torch.manual_seed(3)
     taught_model = names["MLP"]()
     torch.manual_seed(3)
-    assert str(taught_model) == str(day37.MLP())
+    assert str(taught_model) == str(MLP())
     torch.manual_seed(3)
-    state = day37.MLP().state_dict()
+    state = MLP().state_dict()
     assert all(torch.equal(value, state[key]) for key, value in taught_model.state_dict().items())
 
 
 def compare_train(names):
     torch.manual_seed(names["SEED"])
-    model = day37.MLP()
+    model = MLP()
     run = train(model, load_iris(), epochs=names["EPOCHS"], progress=False)
     assert len(run.losses) == 20_000
     assert list(run.losses) == names["losses"]
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), names["model"].parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.parameters(), names["model"].parameters(), strict=True)
+    )
 
 
 def compare_measure(names, monkeypatch):
@@ -169,7 +197,7 @@ def compare_measure(names, monkeypatch):
     monkeypatch.setattr(names["time"], "perf_counter", lambda: next(ticks))
     by_hand = names["measure_by_hand"](series(), warmup=2, repeats=4)
     monkeypatch.setattr(timing, "clock", lambda: next(ticks))
-    measured = timing.measure(series(), warmup=2, repeats=4)
+    measured = measure(series(), warmup=2, repeats=4)
     # The library's watch reads its clock once more, between the end of the block and the synchronisation.
     assert by_hand == [sample - 1 for sample in measured.samples] == [4, 3, 2, 8]
 
@@ -182,7 +210,7 @@ def compare_move(names):
 
 def compare_phases(names):
     torch.manual_seed(names["SEED"])
-    model = day37.MLP()
+    model = MLP()
     phases = split_step(model, load_iris())
     for _ in range(3):  # as often as the cell has done
         for phase in phases.values():
@@ -190,48 +218,58 @@ def compare_phases(names):
     assert len(names["timed_step"]()) == len(phases)
     for phase in phases.values():
         phase()
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), names["model"].parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.parameters(), names["model"].parameters(), strict=True)
+    )
 
 
 def compare_flops(names):
-    assert names["flops"] == count_flops(day37.MLP(), load_iris())
+    assert names["flops"] == measure_floor(MLP(), load_iris(), size=8, repeats=1).flops
 
 
 def compare_fit(names):
     sweep = made_up(0.01, 650e-6, 190e-6)
     cost = fit_cost(sweep)
-    assert list(names["fit_by_hand"](sweep.runs)) == pytest.approx([cost.fixed.value, cost.a.value, cost.b.value], rel=1e-6)
+    assert list(names["fit_by_hand"](sweep.runs)) == pytest.approx(
+        [cost.fixed.value, cost.a.value, cost.b.value], rel=1e-6
+    )
 
 
 def compare_keep(names):
     torch.manual_seed(names["SEED"])
-    run = train(day37.MLP(), load_iris(), epochs=names["EPOCHS"], keep="device", progress=False)
+    run = train_and_keep(MLP(), load_iris(), epochs=names["EPOCHS"], progress=False)
     assert list(run.losses) == names["kept_losses"]
 
 
 def compare_counter(names):
-    ours, theirs = names["Counter"](), callables.Counter()
+    ours, theirs = names["Counter"](), Counter()
     assert [(ours(), ours.count) for _ in range(3)] == [(theirs(), theirs.count) for _ in range(3)]
 
 
 def compare_adder(names, capsys):
-    answers = [(make()(3, 5), capsys.readouterr().out) for make in (names["Adder"], callables.Adder)]
+    answers = [(make()(3, 5), capsys.readouterr().out) for make in (names["Adder"], Adder)]
     assert answers[0] == answers[1] == (8, "唱跳篮球rap\n")
 
 
 def compare_stopping(names):
     losses = [1.0, 0.9, 0.905, 0.85, 0.849, 0.848, 0.847, 0.5]
     for how in ({}, {"patience": 2, "min_delta": 0.01}, {"patience": 1}):
-        ours, theirs = names["EarlyStopping"](**how), callables.EarlyStopping(**how)
-        assert [ours(i, loss) for i, loss in enumerate(losses)] == [theirs(i, loss) for i, loss in enumerate(losses)]
+        ours, theirs = names["EarlyStopping"](**how), EarlyStopping(**how)
+        assert [ours(i, loss) for i, loss in enumerate(losses)] == [
+            theirs(i, loss) for i, loss in enumerate(losses)
+        ]
         assert (ours.best, ours.waited) == (theirs.best, theirs.waited)
 
 
 def compare_trace(names):
-    model, x = day37.MLP(), torch.zeros(2, 4)
+    model, x = MLP(), torch.zeros(2, 4)
     of = dict(model.named_modules())
     calls = [call for _, call in trace_calls(model, x).walk()]
-    named = [f"{type(of[call.owner.split(' ')[0].replace('model', '')]).__name__}.{call.kind}" for call in calls]
+    named = [
+        f"{type(of[call.owner.split(' ')[0].replace('model', '')]).__name__}.{call.kind}"
+        for call in calls
+    ]
     assert names["trace_by_hand"](model, x) == named
 
 
@@ -253,7 +291,13 @@ COMPARISONS = {
 
 
 def test_every_taught_cell_has_its_comparison():
-    found = {tag for path in LESSONS for cell in read(path).cells for tag in tags(cell) if tag.startswith("taught-")}
+    found = {
+        tag
+        for path in LESSONS
+        for cell in read(path).cells
+        for tag in tags(cell)
+        if tag.startswith("taught-")
+    }
     assert found == set(COMPARISONS)
 
 

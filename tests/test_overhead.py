@@ -49,10 +49,14 @@ def test_the_phases_are_the_step(data):
 
 def test_phases_are_timed_without_the_warm_up(model, data, clock, monkeypatch):
     seconds = dict(zip(PHASES, (1, 2, 3, 4, 5, 6), strict=True))
-    monkeypatch.setattr(overhead, "split_step", lambda *_: {name: clock.work(s) for name, s in seconds.items()})
+    monkeypatch.setattr(
+        overhead, "split_step", lambda *_: {name: clock.work(s) for name, s in seconds.items()}
+    )
     monkeypatch.setattr(overhead, "make_step", lambda *_: Read(clock.work(24)))
     phases = measure_phases(model, data, steps=4, warmup=2)
-    assert {name: m.samples for name, m in phases.phases.items()} == {name: (s,) * 4 for name, s in seconds.items()}
+    assert {name: m.samples for name, m in phases.phases.items()} == {
+        name: (s,) * 4 for name, s in seconds.items()
+    }
     assert phases.total == 21
     assert phases.whole.samples == (24,) * 4
     assert phases.unexplained == 1 - 21 / 24
@@ -85,7 +89,9 @@ def test_flops_are_those_of_the_five_products(data):
 
 
 def test_the_floor_is_flops_over_rate(model, data, monkeypatch):
-    ticks = iter(range(0, 1000, 2))  # 2 s from each reading to the next; a stopwatch reads its clock three times
+    ticks = iter(
+        range(0, 1000, 2)
+    )  # 2 s from each reading to the next; a stopwatch reads its clock three times
     monkeypatch.setattr("day37.timing.clock", lambda: next(ticks))
     floor = measure_floor(model, data, size=64, repeats=3)
     assert floor.matmul.samples == (4, 4, 4)
@@ -143,9 +149,16 @@ def test_an_account_holds_parts_counts_and_floor(model, data):
     text = repr(account)
     assert account.operations.reads == 1
     assert math.isnan(account.idle)
-    assert all(word in text for word in (*PHASES, "operations", "none: the host computes", "0, 1", "arithmetic", "LIVE"))
-    kernels = replace(account.operations, kernels={"gemm": 20.0}, kernel_seconds=account.phases.whole.median / 4)
-    on_device = replace(account, operations=replace(kernels, origin=Origin("cuda:0", "a GPU", "today")))
+    assert all(
+        word in text
+        for word in (*PHASES, "operations", "none: the host computes", "0, 1", "arithmetic", "LIVE")
+    )
+    kernels = replace(
+        account.operations, kernels={"gemm": 20.0}, kernel_seconds=account.phases.whole.median / 4
+    )
+    on_device = replace(
+        account, operations=replace(kernels, origin=Origin("cuda:0", "a GPU", "today"))
+    )
     assert on_device.idle == pytest.approx(0.75)
     assert "20, " in repr(on_device) and "idle 75%" in repr(on_device)
 

@@ -23,8 +23,19 @@ def close_figures():
 
 def text_of(axes):
     legend = axes.get_legend()
-    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *(legend.get_texts() if legend else [])]
-    return " | ".join([axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(label.get_text() for label in labels)])
+    labels = [
+        *axes.get_xticklabels(),
+        *axes.get_yticklabels(),
+        *(legend.get_texts() if legend else []),
+    ]
+    return " | ".join(
+        [
+            axes.get_title(),
+            axes.get_xlabel(),
+            axes.get_ylabel(),
+            *(label.get_text() for label in labels),
+        ]
+    )
 
 
 def test_losses_say_live_and_recorded(model, data):
@@ -47,7 +58,9 @@ def test_recorded_bars_are_hatched(model, data):
 
 
 def test_the_confusion_table_counts():
-    axes = plots.plot_confusion(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 2]), ("a", "b", "c"))
+    axes = plots.plot_confusion(
+        torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 2]), ("a", "b", "c")
+    )
     assert [t.get_text() for t in axes.texts] == ["1", "1", "0", "0", "1", "0", "0", "0", "1"]
     assert axes.get_title() == "3 of 4 test rows are right"
 
@@ -56,7 +69,9 @@ def test_every_figure_has_axes_units_and_an_origin(model, data):
     ways = {"a": lambda: sum(range(100)), "b": lambda: sum(range(200))}
     step = measure_in_turn(ways, repeats=8)
     sweep = sweep_reads(MLP, data, intervals=[1, 5], epochs=[10, 20], repeats=2)
-    growth = measure_growth({"one": Setting(threads=1), "all": Setting()}, [(12, 10), (24, 10)], repeats=8)
+    growth = measure_growth(
+        {"one": Setting(threads=1), "all": Setting()}, [(12, 10), (24, 10)], repeats=8
+    )
     figures = [
         plots.plot_samples(*step.values()),
         plots.plot_comparisons(compare(*ways.values(), repeats=8), title="equal"),
@@ -101,7 +116,9 @@ def test_the_interval_shows_what_is_read_and_what_it_takes(data):
     assert list(seen.get_ydata()) == list(run.losses[9::10])
     assert "10 losses" in axes.get_title() and "LIVE" in axes.get_title()
     right = axes.figure.axes[1]
-    assert list(right.get_lines()[0].get_xdata()[[0, -1]]) == [1, 100] and "LIVE" in right.get_title()
+    assert (
+        list(right.get_lines()[0].get_xdata()[[0, -1]]) == [1, 100] and "LIVE" in right.get_title()
+    )
 
 
 def test_calls_are_nested_bars_with_a_line_at_the_event():
@@ -117,14 +134,24 @@ def test_calls_are_nested_bars_with_a_line_at_the_event():
 
 def test_a_modelled_timeline_has_a_finding_of_its_own():
     costs = StepCosts(3, 8e-6, 2e-6, 3e-5)
-    axes = plots.plot_timeline(costs.timeline(Origin("cuda:0", "a GPU", "today", True)), finding="modelled: 2 s")
+    axes = plots.plot_timeline(
+        costs.timeline(Origin("cuda:0", "a GPU", "today", True)), finding="modelled: 2 s"
+    )
     assert axes.get_title() == "Modelled: 2 s\nRECORDED, a GPU (cuda:0)"
-    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["launches", "wait", "read", "kernel or copy"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == [
+        "launches",
+        "wait",
+        "read",
+        "kernel or copy",
+    ]
 
 
 def test_a_size_can_be_marked():
     growth = measure_growth({"all": Setting()}, [(12, 10), (24, 10)], repeats=2)
-    lines = {line.get_label(): list(line.get_xdata()) for line in plots.plot_growth(growth, title="rows", mark=24).get_lines()}
+    lines = {
+        line.get_label(): list(line.get_xdata())
+        for line in plots.plot_growth(growth, title="rows", mark=24).get_lines()
+    }
     assert lines["here"] == [24, 24]
 
 
@@ -138,14 +165,23 @@ def test_a_ladder_shows_each_machine_and_why_a_way_is_missing():
     def ladder(seconds, recorded):
         origin = Origin("cuda:0", "GPU 2" if recorded else "GPU 1", "today", recorded)
         time = Measurement("plain loop", (seconds,) * 8, origin)
-        graph = Rung("graph", "a", "b", **({"obstacle": "no GPU"} if recorded else {"time": time, "first_seconds": 1.0}))
+        graph = Rung(
+            "graph",
+            "a",
+            "b",
+            **({"obstacle": "no GPU"} if recorded else {"time": time, "first_seconds": 1.0}),
+        )
         return Ladder(1000, (Rung("plain loop", "a", "b", "", time, 1.0, 0.0, 0.0), graph), 0.0)
 
     axes = plots.plot_ladder(ladder(0.5, False), ladder(0.25, True))
     assert "best in 500 µs a step" in axes.get_title() and "LIVE, GPU 1" in axes.get_title()
     assert "LIVE, GPU 1" in text_of(axes) and "RECORDED, GPU 2" in text_of(axes)
     notes = [text.get_text() for text in axes.texts]
-    assert notes.count("500") == 2 and notes.count("250") == 1 and not [n for n in notes if "not here" in n]
+    assert (
+        notes.count("500") == 2
+        and notes.count("250") == 1
+        and not [n for n in notes if "not here" in n]
+    )
     alone = plots.plot_ladder(ladder(0.25, True))
     assert "not here: no GPU" in [text.get_text() for text in alone.texts]
     assert alone.get_xscale() == "log"

@@ -22,7 +22,9 @@ def test_a_measurement_keeps_its_samples_and_knows_its_spread():
     assert measurement([1, 1, 1.01]).warning == ""
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(2, "2 s"), (0.0123, "12.3 ms"), (1.2e-4, "120 µs"), (5e-8, "50 ns")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(2, "2 s"), (0.0123, "12.3 ms"), (1.2e-4, "120 µs"), (5e-8, "50 ns")]
+)
 def test_seconds_get_a_unit(seconds, shown):
     assert show_seconds(seconds) == shown
 
@@ -138,12 +140,15 @@ def noisy_pair(draw, ratio, rounds=30):
     series = []
     for scale in (1, ratio):
         spikes = np.where(draw.random(rounds) < 0.05, draw.exponential(3, rounds), 0)
-        series.append(measurement(scale * drift * (1 + np.abs(draw.normal(0, 0.06, rounds)) + spikes)))
+        series.append(
+            measurement(scale * drift * (1 + np.abs(draw.normal(0, 0.06, rounds)) + spikes))
+        )
     return series
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict", "least"), [(1.0, "cannot tell", 0.95), (1.1, "slower", 0.8), (1 / 1.1, "faster", 0.8)]
+    ("ratio", "verdict", "least"),
+    [(1.0, "cannot tell", 0.95), (1.1, "slower", 0.8), (1 / 1.1, "faster", 0.8)],
 )
 def test_verdicts_on_noisy_samples(ratio, verdict, least):
     draw = np.random.default_rng(0)

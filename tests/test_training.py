@@ -34,7 +34,11 @@ def reads(monkeypatch):
     seen = []
     for name in ("item", "tolist", "cpu", "numpy", "__float__", "__bool__"):
         real = getattr(torch.Tensor, name)
-        monkeypatch.setattr(torch.Tensor, name, lambda self, *a, name=name, real=real: seen.append(name) or real(self, *a))
+        monkeypatch.setattr(
+            torch.Tensor,
+            name,
+            lambda self, *a, name=name, real=real: seen.append(name) or real(self, *a),
+        )
     return seen
 
 
@@ -114,7 +118,9 @@ def test_on_read_may_stop_early(model, data):
         seen.append((epoch, loss))
         return epoch == 30
 
-    assert train(model, data, epochs=3, on_read=lambda *_: "some text", progress=False).finished  # only True stops
+    assert train(
+        model, data, epochs=3, on_read=lambda *_: "some text", progress=False
+    ).finished  # only True stops
     run = train(model, data, epochs=100, read_loss_every=10, on_read=on_read, progress=False)
     assert [epoch for epoch, _ in seen] == [10, 20, 30]
     assert tuple(loss for _, loss in seen) == run.losses
@@ -178,7 +184,11 @@ def train_many(seeds, data, epochs):
     optimizer, y = torch.optim.SGD(many.parameters(), lr=0.01), data.y_train.repeat(len(models))
     for _ in range(epochs):
         scores = many(data.x_train)
-        each = nn.functional.cross_entropy(scores.flatten(0, 1), y, reduction="none").view(len(models), -1).mean(dim=1)
+        each = (
+            nn.functional.cross_entropy(scores.flatten(0, 1), y, reduction="none")
+            .view(len(models), -1)
+            .mean(dim=1)
+        )
         optimizer.zero_grad()
         each.sum().backward()
         optimizer.step()

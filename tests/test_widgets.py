@@ -48,7 +48,10 @@ def test_start_trains_as_train_does(console, data):
     torch.manual_seed(42)
     model = MLP()
     assert run.losses == train(model, data, epochs=300, progress=False).losses
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), console.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.parameters(), console.model.parameters(), strict=True)
+    )
     assert not console.start.disabled and console.stop.disabled
     assert console.bar.value == console.bar.max == 300
     assert "300 epochs in" in console.status.value and "test accuracy" in console.status.value
@@ -71,7 +74,10 @@ def test_stop_keeps_the_run_so_far_and_the_next_start_begins_afresh(console):
     console.stop.click()
     stopped = finish(console)
     assert 0 < stopped.epochs < 10_000_000 and len(stopped.losses) == stopped.epochs
-    assert "ended early: Stop" in console.status.value and bytes(console.picture.value) != first_picture
+    assert (
+        "ended early: Stop" in console.status.value
+        and bytes(console.picture.value) != first_picture
+    )
     console.epochs.value = 20
     console.start.click()
     assert finish(console).epochs == 20
@@ -111,7 +117,9 @@ def test_an_error_is_shown_and_the_buttons_come_back(console, monkeypatch):
     monkeypatch.setattr(widgets, "train", breaks)
     console.start.click()
     assert finish(console) is None
-    assert "RuntimeError" in console.status.value and "out of &lt;memory&gt;" in console.status.value
+    assert (
+        "RuntimeError" in console.status.value and "out of &lt;memory&gt;" in console.status.value
+    )
     assert isinstance(console.error, RuntimeError)
     assert not console.start.disabled and console.stop.disabled
 
@@ -164,7 +172,9 @@ def step_control(_):
 
 
 def crossover_control(_):
-    return widgets.explore_crossover([growth for each in records.recordings() for growth in each.growths.values()])
+    return widgets.explore_crossover(
+        [growth for each in records.recordings() for growth in each.growths.values()]
+    )
 
 
 def interval_control(data):
@@ -192,7 +202,10 @@ def test_every_field_has_a_label_and_every_change_redraws(make, data):
     for name, field in control.fields.items():
         before = control.status.value, bytes(control.picture.value)
         assert shown(control) and before[1].startswith(b"\x89PNG")
-        options = [option[1] if isinstance(option, tuple) else option for option in getattr(field, "options", ())]
+        options = [
+            option[1] if isinstance(option, tuple) else option
+            for option in getattr(field, "options", ())
+        ]
         last = options[-1] if options else "RTX 3080" if isinstance(field.value, str) else field.max
         changes, field.value = field.value != last, last
         assert ((control.status.value, bytes(control.picture.value)) != before) is changes, name
@@ -231,7 +244,10 @@ def test_an_error_while_another_field_follows_is_shown():
     control = step_control(None)
     control.follow = lambda name, value: {"launches": "many"}
     control.fields["machine"].value = 1
-    assert isinstance(control.error, Exception) and type(control.error).__name__ in control.status.value
+    assert (
+        isinstance(control.error, Exception)
+        and type(control.error).__name__ in control.status.value
+    )
 
 
 def test_of_two_changes_in_two_threads_the_last_state_is_what_is_shown():
@@ -244,10 +260,14 @@ def test_of_two_changes_in_two_threads_the_last_state_is_what_is_shown():
         return f"a {a}, b {b}", b"picture"
 
     goes_on.set()
-    explorer = widgets.Explorer(show, lambda made: {name: made.IntText(description=name) for name in "ab"})
+    explorer = widgets.Explorer(
+        show, lambda made: {name: made.IntText(description=name) for name in "ab"}
+    )
     goes_on.clear()
     shown.clear()
-    first, second = (threading.Thread(target=setattr, args=(explorer.fields[name], "value", 1)) for name in "ab")
+    first, second = (
+        threading.Thread(target=setattr, args=(explorer.fields[name], "value", 1)) for name in "ab"
+    )
     first.start()
     assert shown.wait(10)
     second.start()
@@ -259,7 +279,9 @@ def test_of_two_changes_in_two_threads_the_last_state_is_what_is_shown():
     assert explorer.status.value == "a 1, b 1" and explorer.error is None
 
 
-@pytest.mark.parametrize("make", [widgets.choose_machines, widgets.explore_step, widgets.explore_crossover])
+@pytest.mark.parametrize(
+    "make", [widgets.choose_machines, widgets.explore_step, widgets.explore_crossover]
+)
 def test_nothing_to_explore_is_an_error(make):
     with pytest.raises(ValueError, match="one or more"):
         make([])
@@ -279,7 +301,11 @@ def test_an_error_while_drawing_ends_the_training_and_keeps_it(console, monkeypa
     monkeypatch.setattr(console, "_show_progress", None)
     monkeypatch.setattr(widgets._Frame, "draw", None)
     run = finish(console)
-    assert 0 < run.epochs < 10_000_000 and isinstance(console.error, TypeError) and "TypeError" in console.status.value
+    assert (
+        0 < run.epochs < 10_000_000
+        and isinstance(console.error, TypeError)
+        and "TypeError" in console.status.value
+    )
 
 
 def test_no_peak_is_lost_and_the_frame_grows_with_the_curve(console):
@@ -290,7 +316,11 @@ def test_no_peak_is_lost_and_the_frame_grows_with_the_curve(console):
 
 def test_two_machines_are_chosen_and_any_name_is_read(data):
     control = machines_control(data)
-    assert "laptop chip" in shown(control) and "4.62 s for 20,000 epochs" in shown(control) and "LIVE, " in shown(control)
+    assert (
+        "laptop chip" in shown(control)
+        and "4.62 s for 20,000 epochs" in shown(control)
+        and "LIVE, " in shown(control)
+    )
     control.fields["gpu"].value = "GeForce RTX 3080"
     assert "Ampere" in shown(control) and "desktop chip" in shown(control)
     control.fields["gpu"].value = "<b>"
@@ -318,7 +348,9 @@ def test_a_step_starts_from_a_machine_and_moves_from_there():
     costs = others[-1].costs
     assert (control.fields["launches"].value, control.fields["every"].value) == (costs.launches, 1)
     assert control.fields["launch"].value == pytest.approx(costs.launch * 1e6)
-    assert f"20,000 steps: {show_seconds(costs.total())}" in shown(control) and "to within" in shown(control)
+    assert f"20,000 steps: {show_seconds(costs.total())}" in shown(
+        control
+    ) and "to within" in shown(control)
 
 
 def test_the_crossover_is_judged_where_the_sliders_are():
@@ -328,8 +360,13 @@ def test_the_crossover_is_judged_where_the_sliders_are():
     control.fields["rows"].value = 122_880
     assert "CPU, 2 threads is faster: " in shown(control) and "times as fast" in shown(control)
     control.fields["width"].value = 10_240
-    assert "122,880 rows at width 10,240 were not measured there; at width 10,240, up to 1,920" in shown(control)
-    alone = widgets.explore_crossover([Growth(growth.sizes, {"<one>": growth.times["CPU, 1 thread"]})])
+    assert (
+        "122,880 rows at width 10,240 were not measured there; at width 10,240, up to 1,920"
+        in shown(control)
+    )
+    alone = widgets.explore_crossover(
+        [Growth(growth.sizes, {"<one>": growth.times["CPU, 1 thread"]})]
+    )
     assert "only one setting was measured there" in shown(alone)
 
 
@@ -343,7 +380,9 @@ def test_the_interval_gives_reads_and_time_with_an_interval(data):
 def test_the_stepper_goes_forward_and_back_and_stays_inside():
     control = call_control(None)
     back, forward = control.box.children[0].children[1:]
-    assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(control) and "called from outside the model" in shown(control)
+    assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(
+        control
+    ) and "called from outside the model" in shown(control)
     back.click()
     assert control.fields["event"].value == 1
     for _ in range(2):
@@ -366,5 +405,13 @@ def test_without_ipywidgets_a_control_says_so(data, monkeypatch):
 
 def test_every_field_and_button_has_a_label(console):
     assert all(
-        field.description for field in (console.epochs, console.lr, console.hidden, console.start, console.stop, console.bar)
+        field.description
+        for field in (
+            console.epochs,
+            console.lr,
+            console.hidden,
+            console.start,
+            console.stop,
+            console.bar,
+        )
     )

@@ -110,7 +110,7 @@ class StepQueue:
 
     def __str__(self) -> str:
         costs = f"a launch {show_seconds(self.launch)}, a kernel {show_seconds(self.kernel)}"
-        read = f"a read {show_seconds(self.read)} after every {self.every:,} steps"
+        read = f"a read {show_seconds(self.read)}, steps to a read {self.every:,}"
         return f"{self.launches} launches a step, {costs}, {read}"
 
     def __repr__(self) -> str:

@@ -164,17 +164,17 @@ def _row(recording: Recording, device: str) -> tuple[str, ...]:
     account = recording.accounts[device]
     counted = account.operations
     whole = account.phases.whole
-    launch = read = best = step = ""
+    row = [whole.origin.machine, device, f"{whole.median * 1e6:.1f}"]
+    row.append(f"{sum(counted.operations.values()):.0f}")
+    row.append(f"{sum(counted.kernels.values()):.0f}")
+    row += ["", "", "", ""]  # of what was not recorded
     if device in recording.launches:
-        launch = f"{recording.launches[device].finished.median * 1e6:.2f}"
+        row[5] = f"{recording.launches[device].finished.median * 1e6:.2f}"
     if device in recording.sweeps:
         b = fit_cost(recording.sweeps[device]).b
-        read = f"{b.low * 1e6:.1f} to {b.high * 1e6:.1f}"
+        row[6] = f"{b.low * 1e6:.1f} to {b.high * 1e6:.1f}"
     if device in recording.ladders:
         ladder = recording.ladders[device]
-        best = ladder.best.name
-        step = f"{ladder.step_us(ladder.best):.2f}"
-    operations = f"{sum(counted.operations.values()):.0f}"
-    kernels = f"{sum(counted.kernels.values()):.0f}"
-    time = f"{whole.median * 1e6:.1f}"
-    return whole.origin.machine, device, time, operations, kernels, launch, read, best, step
+        row[7] = ladder.best.name
+        row[8] = f"{ladder.step_us(ladder.best):.2f}"
+    return tuple(row)

@@ -49,7 +49,13 @@ def check_loop() -> dict:
     torch.set_num_threads(1)
     data = load_iris()
     assert by_hand(data) == with_train(data)
-    loop = compare(lambda: by_hand(data), lambda: with_train(data), names=("hand-written", "train"), warmup=1, repeats=12)
+    loop = compare(
+        lambda: by_hand(data),
+        lambda: with_train(data),
+        names=("hand-written", "train"),
+        warmup=1,
+        repeats=12,
+    )
     print(f"train over the hand-written loop ({EPOCHS:,} epochs), {LOOP_LIMIT} at most:\n  {loop}")
     samples = {"hand_written": loop.first.samples, "train": loop.second.samples}
     return {"ratio": loop.ratio, **samples, "over": loop.ratio > LOOP_LIMIT}
@@ -69,10 +75,14 @@ def check_console(pairs: int = 14) -> dict:
         for name in draw.sample(list(ways), 2):
             runs[name].append(ways[name]())
     assert len({run.losses for each in runs.values() for run in each}) == 1
-    seconds = {name: tuple(run.seconds for run in each[1:]) for name, each in runs.items()}  # the first is a warm-up
+    seconds = {
+        name: tuple(run.seconds for run in each[1:]) for name, each in runs.items()
+    }  # the first is a warm-up
     times = [Measurement(name, taken, Origin.here("cpu")) for name, taken in seconds.items()]
     held = judge(*times)
-    print(f"a training under lesson 1's console over one without (20,000 epochs), {CONSOLE_LIMIT} at most:\n  {held}")
+    print(
+        f"a training under lesson 1's console over one without (20,000 epochs), {CONSOLE_LIMIT} at most:\n  {held}"
+    )
     return {"ratio": held.ratio, **seconds, "over": held.ratio > CONSOLE_LIMIT}
 
 
@@ -80,7 +90,9 @@ def check_import() -> dict:
     """The seconds that importing day37 adds to importing torch."""
     adds = [float(subprocess.check_output([sys.executable, "-c", IMPORT])) for _ in range(9)]
     median = statistics.median(adds)
-    print(f"import day37 adds to import torch, {IMPORT_LIMIT} s at most:\n  median {median:.3f} s of {len(adds)}")
+    print(
+        f"import day37 adds to import torch, {IMPORT_LIMIT} s at most:\n  median {median:.3f} s of {len(adds)}"
+    )
     return {"seconds": adds, "over": median > IMPORT_LIMIT}
 
 
@@ -108,15 +120,29 @@ def races() -> list[tuple[dict, bool]]:
 
 def main() -> int:
     """Print all figures and goals and write them down; 1 if a limit is broken or losses disagree."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"))
     file = parser.parse_args().json
-    checks, done = {"loop": check_loop(), "console": check_console(), "import": check_import()}, races()
+    checks, done = (
+        {"loop": check_loop(), "console": check_console(), "import": check_import()},
+        races(),
+    )
     for result, _ in done:
-        print(f"\ngoals, {result.get('threads')} thread(s), {result.get('origin', {}).get('device')}")
-        print("\n".join(f"  {goal['verdict']}: {goal['goal']}: {goal['found']}" for goal in result["goals"]))
+        print(
+            f"\ngoals, {result.get('threads')} thread(s), {result.get('origin', {}).get('device')}"
+        )
+        print(
+            "\n".join(
+                f"  {goal['verdict']}: {goal['goal']}: {goal['found']}" for goal in result["goals"]
+            )
+        )
     file.write_text(
-        json.dumps(checks | {"races": [result for result, _ in done]}, indent=1, ensure_ascii=False), encoding="utf-8"
+        json.dumps(
+            checks | {"races": [result for result, _ in done]}, indent=1, ensure_ascii=False
+        ),
+        encoding="utf-8",
     )
     print(f"\nevery sample is in {file}")
     return int(any(check["over"] for check in checks.values()) or any(failed for _, failed in done))

@@ -22,11 +22,24 @@ from day37.timing import Measurement
 from tests.benchmarks.rivals import HAND_WRITTEN, RIVALS
 
 TOLERANCE = 1e-4  # how far any epoch's loss may be from the hand-written loop's, as a share of it
-SHARE = {"plain loop": 8, "losses on the device": 8, "fused optimizer": 8, "scikit-learn": 4, "skorch": 20}
+SHARE = {
+    "plain loop": 8,
+    "losses on the device": 8,
+    "fused optimizer": 8,
+    "scikit-learn": 4,
+    "skorch": 20,
+}
 """The slow ones run one epoch in so many of the others': times are for one step."""
-ON_THE_HOST = {"NumPy", "NumPy, rows innermost", "scikit-learn"}  # whatever the device of the others
+ON_THE_HOST = {
+    "NumPy",
+    "NumPy, rows innermost",
+    "scikit-learn",
+}  # whatever the device of the others
 PACKAGES = ("torch", "numpy", "scikit-learn", "jax", "skorch")
-ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "NPROC": "1"}
+ONE_THREAD = {
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,10 @@ class Race:
     def best(self) -> Row:
         """The library's quickest way, preparation not counted."""
         ours = {way.name for way in WAYS}
-        return min((row for row in self.rows if row.step and row.name in ours), key=lambda row: row.step.median)
+        return min(
+            (row for row in self.rows if row.step and row.name in ours),
+            key=lambda row: row.step.median,
+        )
 
     def row(self, name: str) -> Row:
         """The row called `name`."""
@@ -73,7 +89,13 @@ class Race:
 
 
 def run_race(
-    model: nn.Module, data: IrisSplit, *, epochs: int, repeats: int, lr: float = 0.01, ways: tuple[Way, ...] = WAYS + RIVALS
+    model: nn.Module,
+    data: IrisSplit,
+    *,
+    epochs: int,
+    repeats: int,
+    lr: float = 0.01,
+    ways: tuple[Way, ...] = WAYS + RIVALS,
 ) -> Race:
     """Train copies of `model` in all `ways`, keep how far their losses are off, then time them in turn."""
     ways = (HAND_WRITTEN, *ways)
@@ -83,18 +105,37 @@ def run_race(
     devices = {name: "cpu" if name in ON_THE_HOST else data.device for name in runs}
     times = measure_in_turn(runs, device=devices, warmup=0, repeats=repeats)
     reference = tried[HAND_WRITTEN.name][2]
-    rows = tuple(_row(counts[name], times.get(name), reference, *outcome) for name, outcome in tried.items())
+    rows = tuple(
+        _row(counts[name], times.get(name), reference, *outcome) for name, outcome in tried.items()
+    )
     asked = any(needs_compiler in way.needs for way in ways)
     why_not, seconds = ready_compiler(data.device) if asked else ("not asked", 0.0)
     set_up = 0.0 if why_not else seconds
-    return Race(torch.get_num_threads(), epochs, set_up, rows, _versions(), describe_machine(), Origin.here(data.device))
+    return Race(
+        torch.get_num_threads(),
+        epochs,
+        set_up,
+        rows,
+        _versions(),
+        describe_machine(),
+        Origin.here(data.device),
+    )
 
 
-def _row(epochs: int, time: Measurement | None, reference: Tensor, rung: Rung, run, losses: Tensor | None) -> Row:
+def _row(
+    epochs: int, time: Measurement | None, reference: Tensor, rung: Rung, run, losses: Tensor | None
+) -> Row:
     if run is None:
         return Row(rung.name, epochs, rung.obstacle)
     step = replace(time, samples=tuple(seconds / epochs for seconds in time.samples))
-    return Row(rung.name, epochs, "", step, max(rung.first_seconds - time.median, 0.0), loss_error(reference[:epochs], losses))
+    return Row(
+        rung.name,
+        epochs,
+        "",
+        step,
+        max(rung.first_seconds - time.median, 0.0),
+        loss_error(reference[:epochs], losses),
+    )
 
 
 def loss_error(reference: Tensor, losses: Tensor) -> float:
@@ -127,7 +168,9 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | ({"JAX_PLATFORMS": "cpu"} if asked.device == "cpu" else {})
+    os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | (
+        {"JAX_PLATFORMS": "cpu"} if asked.device == "cpu" else {}
+    )
     if asked.threads:
         limit_threads(asked.threads)
     torch.manual_seed(42)
@@ -135,7 +178,10 @@ def main() -> int:
     race = run_race(MLP().to(device), load_iris(device), epochs=asked.epochs, repeats=asked.repeats)
     print(table(race))
     if asked.json:
-        asked.json.write_text(json.dumps(asdict(race) | {"goals": goals(race)}, indent=1, ensure_ascii=False), encoding="utf-8")
+        asked.json.write_text(
+            json.dumps(asdict(race) | {"goals": goals(race)}, indent=1, ensure_ascii=False),
+            encoding="utf-8",
+        )
     return int(bool(race.disagreeing))
 
 

@@ -33,7 +33,11 @@ def table(race: Race) -> str:
     """A line for each way, then what was measured, where and with what."""
     threads = f"{race.threads} thread" + ("s" if race.threads != 1 else "")
     versions = ", ".join(f"{name} {version}" for name, version in race.versions.items())
-    set_up = f"; the compiler took {show_seconds(race.compiler_seconds)} to get ready, once" if race.compiler_seconds else ""
+    set_up = (
+        f"; the compiler took {show_seconds(race.compiler_seconds)} to get ready, once"
+        if race.compiler_seconds
+        else ""
+    )
     return "\n".join(
         [
             f"{race.epochs:,} full-batch steps on iris, every loss kept; {threads}; {race.origin}",
@@ -53,12 +57,18 @@ def _line(race: Race, row: Row) -> str:
     text = f"{row.name:22}{figures}{show_seconds(row.prepared):>12}{row.loss_error:14.0e}{row.epochs:8,}"
     if row.loss_error > TOLERANCE:
         return f"{text}   the losses do not agree"
-    return text if row is race.best else f"{text}   {_epochs(ahead_from(race, row))} ({_epochs(_with_set_up(race, row))})"
+    return (
+        text
+        if row is race.best
+        else f"{text}   {_epochs(ahead_from(race, row))} ({_epochs(_with_set_up(race, row))})"
+    )
 
 
 def _with_set_up(race: Race, row: Row) -> float:
     """`ahead_from` in a session that has compiled nothing yet."""
-    return ahead_from(race, row, race.compiler_seconds if race.best.name.startswith("compiled") else 0.0)
+    return ahead_from(
+        race, row, race.compiler_seconds if race.best.name.startswith("compiled") else 0.0
+    )
 
 
 def _epochs(number: float) -> str:
@@ -69,7 +79,9 @@ def goals(race: Race) -> list[dict]:
     """Each goal with what was found and "met", "missed", "cannot tell" or "not measured"."""
     times, low, high = speed_up(race.rows[0].step, race.best.step)
     found = f"{times:.1f} times ({low:.3g} to {high:.3g}), {race.best.name}"
-    first = _goal("the best way is 25 times as fast as the hand-written loop or more", found, times >= 25)
+    first = _goal(
+        "the best way is 25 times as fast as the hand-written loop or more", found, times >= 25
+    )
     return [first, _no_slower_than_jax(race), *(_ahead(race, name) for name in OVERTAKEN)]
 
 
@@ -83,11 +95,18 @@ def _no_slower_than_jax(race: Race) -> dict:
         return {"goal": goal, "found": jax.obstacle, "verdict": "not measured"}
     times, low, high = speed_up(jax.step, race.best.step)
     verdict = "met" if low > 1 else "missed" if high < 1 else "cannot tell"
-    return {"goal": goal, "found": f"{times:.2f} times as fast ({low:.3g} to {high:.3g})", "verdict": verdict}
+    return {
+        "goal": goal,
+        "found": f"{times:.2f} times as fast ({low:.3g} to {high:.3g})",
+        "verdict": verdict,
+    }
 
 
 def _ahead(race: Race, name: str) -> dict:
-    goal, row = f"with its preparation counted, the best way is ahead of {name} from 200,000 epochs on", race.row(name)
+    goal, row = (
+        f"with its preparation counted, the best way is ahead of {name} from 200,000 epochs on",
+        race.row(name),
+    )
     if row.step is None:
         return {"goal": goal, "found": row.obstacle, "verdict": "not measured"}
     epochs = ahead_from(race, row)

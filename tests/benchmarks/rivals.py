@@ -80,7 +80,9 @@ def numpy_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
 def numpy_rows_innermost(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     """The same in the layout of `compiled_loop`: NumPy too goes faster along the rows. On the host."""
     n, features = data.x_train.shape
-    x, truth, _ = (packed.cpu().numpy() for packed in pack_data(data, n, features + 1, len(data.class_names)))
+    x, truth, _ = (
+        packed.cpu().numpy() for packed in pack_data(data, n, features + 1, len(data.class_names))
+    )
 
     def step(w1: np.ndarray, w2: np.ndarray) -> float:
         h = np.maximum(w1 @ x, 0)
@@ -109,7 +111,14 @@ def scikit_learn(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     from sklearn.neural_network import MLPClassifier
 
     x, y, _ = _rows(data)
-    sgd = {"solver": "sgd", "learning_rate_init": lr, "momentum": 0, "alpha": 0, "batch_size": len(x), "shuffle": False}
+    sgd = {
+        "solver": "sgd",
+        "learning_rate_init": lr,
+        "momentum": 0,
+        "alpha": 0,
+        "batch_size": len(x),
+        "shuffle": False,
+    }
     never_stop = {"tol": 0, "n_iter_no_change": np.inf, "max_iter": epochs}
     net = MLPClassifier((model.fc1.out_features,), warm_start=True, **sgd, **never_stop)
     net.partial_fit(x, y, classes=np.unique(y))  # only so that it has weights to be replaced
@@ -132,9 +141,17 @@ def skorch_net(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     from skorch import NeuralNetClassifier
     from skorch.history import History
 
-    options = {"batch_size": -1, "iterator_train__shuffle": False, "train_split": None, "callbacks": "disable", "verbose": 0}
+    options = {
+        "batch_size": -1,
+        "iterator_train__shuffle": False,
+        "train_split": None,
+        "callbacks": "disable",
+        "verbose": 0,
+    }
     sgd = {"optimizer": torch.optim.SGD, "lr": lr, "max_epochs": epochs}
-    net = NeuralNetClassifier(model, criterion=nn.CrossEntropyLoss, device=str(data.device), **sgd, **options).initialize()
+    net = NeuralNetClassifier(
+        model, criterion=nn.CrossEntropyLoss, device=str(data.device), **sgd, **options
+    ).initialize()
 
     def run() -> torch.Tensor:
         net.history_ = History()
@@ -160,10 +177,14 @@ def jax_scan(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
         loss, gradients = jax.value_and_grad(loss_of)(weights)
         return [w - lr * g for w, g in zip(weights, gradients, strict=True)], loss
 
-    train = jax.jit(lambda weights: jax.lax.scan(step, weights, length=epochs, unroll=5))  # 5 as in compiled_loop
+    train = jax.jit(
+        lambda weights: jax.lax.scan(step, weights, length=epochs, unroll=5)
+    )  # 5 as in compiled_loop
 
     def run() -> torch.Tensor:
-        weights, losses = jax.block_until_ready(train([jax.device_put(w, device) for w in _weights(model)]))
+        weights, losses = jax.block_until_ready(
+            train([jax.device_put(w, device) for w in _weights(model)])
+        )
         _give_back(model, weights)
         return torch.tensor(np.asarray(losses))
 
@@ -196,8 +217,19 @@ def _needs(package: str) -> Callable[..., str]:
 HAND_WRITTEN = Way("hand-written loop", "nothing", "nothing", hand_written)
 RIVALS = (
     Way("NumPy", "autograd", "gradients by hand", numpy_loop),
-    Way("NumPy, rows innermost", "autograd, and slow loops", "gradients by hand", numpy_rows_innermost),
+    Way(
+        "NumPy, rows innermost",
+        "autograd, and slow loops",
+        "gradients by hand",
+        numpy_rows_innermost,
+    ),
     Way("scikit-learn", "the loop", "the models it has", scikit_learn),
     Way("skorch", "the loop", "time at each epoch", skorch_net, (_needs("skorch"),)),
-    Way("JAX", "Python between steps", "time to compile, functions without side effects", jax_scan, (_needs("jax"),)),
+    Way(
+        "JAX",
+        "Python between steps",
+        "time to compile, functions without side effects",
+        jax_scan,
+        (_needs("jax"),),
+    ),
 )

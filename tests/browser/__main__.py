@@ -25,7 +25,10 @@ def there():
 def ways():
     """Commands that may install one, the best first."""
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]]
+        yield [
+            ["apt-get", "update", "-qq"],
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+        ]
     yield [[sys.executable, "-m", "playwright", "install", "chromium"]]
 
 

@@ -14,5 +14,7 @@ def pytest_runtest_makereport(item, call):
         picture = Path(tempfile.mkdtemp(prefix="day37-")) / "page.png"
         lesson.page.screenshot(path=picture)
         says = lesson.page.locator(".widget-html-content").all_inner_texts()
-        report.sections.append(("the page", "\n".join([str(picture), *says, "its console:", *lesson.errors])))
+        report.sections.append(
+            ("the page", "\n".join([str(picture), *says, "its console:", *lesson.errors]))
+        )
     return report

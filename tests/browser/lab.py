@@ -13,7 +13,13 @@ import nbformat
 
 from tests.notebooks import LESSONS, read, shorten
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+CHROMIUM = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+)
 # The second half keeps the browser from looking for its maker's servers.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
@@ -44,11 +50,27 @@ def serve(folder):
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
-    places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
-    places |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython"}
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+    }
+    places |= {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
     environment = os.environ | {name: str(folder / place) for name, place in places.items()}
     environment |= {"JUPYTER_TOKEN": secrets.token_hex(16)}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0", f"--notebook-dir={lessons}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        "--port=0",
+        f"--notebook-dir={lessons}",
+    ]
     command += ["--LabApp.expose_app_in_browser=True"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with open(folder / "server.log", "wb") as log:
@@ -74,7 +96,10 @@ def wait_for_address(folder, server, seconds=60):
 
 def find_chromium():
     """The path of the system's browser; None if it has none of this kind."""
-    return next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM") or CHROMIUM[0], *CHROMIUM))), None)
+    return next(
+        filter(None, map(shutil.which, (os.environ.get("CHROMIUM") or CHROMIUM[0], *CHROMIUM))),
+        None,
+    )
 
 
 @contextmanager
@@ -95,7 +120,10 @@ class Lesson:
         self.address = address
         self.context = started.new_context(viewport={"width": 1300, "height": 1000}, **view)
         self.page, self.errors = self.context.new_page(), []
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         # A workspace of its own: no page of before is restored.
         self.page.goto(address.format(f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}.ipynb"))
@@ -124,11 +152,15 @@ class Lesson:
 
     def prints(self, name, text):
         """Wait until this cell's output says the text, or something of a pattern."""
-        self.cell(name).locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=20_000)
+        self.cell(name).locator(".jp-OutputArea-output", has_text=text).first.wait_for(
+            timeout=20_000
+        )
 
     def select(self, name):
         """Make this cell the active one, for the commands that run it."""
-        self.page.evaluate(f"index => {{ {NOTEBOOK}.content.activeCellIndex = index }}", self.names().index(name))
+        self.page.evaluate(
+            f"index => {{ {NOTEBOOK}.content.activeCellIndex = index }}", self.names().index(name)
+        )
 
     def counts(self):
         """The execution count of each code cell, None where it has not run."""
@@ -137,8 +169,12 @@ class Lesson:
 
     def theme(self, name):
         """ "Light" or "Dark"."""
-        self.page.evaluate(f"theme => {COMMANDS}.execute('apputils:change-theme', {{theme}})", f"JupyterLab {name}")
-        self.page.wait_for_function("light => document.body.dataset.jpThemeLight == light", arg=str(name == "Light").lower())
+        self.page.evaluate(
+            f"theme => {COMMANDS}.execute('apputils:change-theme', {{theme}})", f"JupyterLab {name}"
+        )
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight == light", arg=str(name == "Light").lower()
+        )
 
     def close(self):
         """End the kernel and close the page."""

@@ -56,7 +56,12 @@ def lesson(opened, request):
 def nothing_is_wrong(lesson):
     assert None not in lesson.counts()
     bad = ["application/vnd.jupyter.error", "application/vnd.jupyter.stderr"]
-    assert lesson.page.locator(", ".join(f'[data-mime-type="{kind}"]' for kind in bad)).all_inner_texts() == []
+    assert (
+        lesson.page.locator(
+            ", ".join(f'[data-mime-type="{kind}"]' for kind in bad)
+        ).all_inner_texts()
+        == []
+    )
     assert lesson.errors == []
     broken = "() => [...document.querySelectorAll('.jp-Notebook img')].filter(i => !i.complete || !i.naturalWidth).length"
     lesson.page.wait_for_function(f"() => ({broken})() == 0")
@@ -71,7 +76,9 @@ class Control:
 
     def field(self, label):
         """The field with this label before it."""
-        return self.box.locator(".widget-label", has_text=re.compile(f"^{re.escape(label)}$")).locator("..")
+        return self.box.locator(
+            ".widget-label", has_text=re.compile(f"^{re.escape(label)}$")
+        ).locator("..")
 
     def button(self, text):
         return self.box.locator("button", has_text=text)
@@ -90,13 +97,21 @@ class Control:
         """Do `act` and wait until both the status and the picture are new ones."""
         before = self.status(), self.picture()
         act()
-        image, text = self.box.locator("img").element_handle(), self.box.locator(".widget-html-content").element_handle()
+        image, text = (
+            self.box.locator("img").element_handle(),
+            self.box.locator(".widget-html-content").element_handle(),
+        )
         different = "([image, text, src, said]) => image.getAttribute('src') != src && text.innerText != said"
-        self.page.wait_for_function(different, arg=[image, text, before[1], before[0]], timeout=20_000)
+        self.page.wait_for_function(
+            different, arg=[image, text, before[1], before[0]], timeout=20_000
+        )
 
     def drag(self, label, share):
         """Drag the slider with this label to a share, 0 to 1, of its length."""
-        handle, bar = (self.field(label).locator(part).bounding_box() for part in (".noUi-handle", ".noUi-base"))
+        handle, bar = (
+            self.field(label).locator(part).bounding_box()
+            for part in (".noUi-handle", ".noUi-base")
+        )
         self.page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
         self.page.mouse.down()
         self.page.mouse.move(bar["x"] + share * bar["width"], bar["y"] + bar["height"] / 2, steps=5)
@@ -124,7 +139,9 @@ def seconds_until(control, act, done):
     """Seconds, by the page's own clock, from `act` until the page has done what the JavaScript says."""
     start = control.page.evaluate("() => performance.now()")
     act()
-    return (control.page.wait_for_function(f"() => {done} && performance.now()").json_value() - start) / 1000
+    return (
+        control.page.wait_for_function(f"() => {done} && performance.now()").json_value() - start
+    ) / 1000
 
 
 STOPPED = "[...document.querySelectorAll('button')].find(button => button.innerText.trim() == 'Stop').disabled"
@@ -168,7 +185,9 @@ def test_lesson_1_stops_by_keyboard_and_by_the_toolbar(lesson):
     begin(console, 5_000_000)
     console.button("Stop").focus()
     assert seconds_until(console, lambda: lesson.page.keyboard.press("Space"), STOPPED) < SOON
-    toolbar = lesson.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]').first
+    toolbar = lesson.page.locator(
+        '.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]'
+    ).first
     for epochs, stop in ((5_000_001, toolbar), (5_000_002, console.button("Stop"))):
         begin(console, epochs)
         lesson.select("console-run")
@@ -180,7 +199,10 @@ def test_lesson_1_stops_by_keyboard_and_by_the_toolbar(lesson):
 
 def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     begin(Control(lesson, "console"), 5_000_000)
-    lesson.page.evaluate(f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done", "before = console")
+    lesson.page.evaluate(
+        f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done",
+        "before = console",
+    )
     lesson.select("console")
     lesson.run("notebook:run-cell")
     lesson.select("console-run")
@@ -255,7 +277,12 @@ def test_lesson_4_moves_the_interval(lesson):
 
 def test_lesson_5_steps_forward_and_back(lesson):
     stepper = Control(lesson, "stepper")
-    for name in ("pre-hook before begins", "pre-hook before returns", "model.forward", "fc1 (Linear).__call__"):
+    for name in (
+        "pre-hook before begins",
+        "pre-hook before returns",
+        "model.forward",
+        "fc1 (Linear).__call__",
+    ):
         stepper.changed_by(stepper.button("Forward").click)
         stepper.says(name)
     stepper.says("^^^^^^^^^^^")
@@ -279,17 +306,29 @@ LUMINANCE = """element => {
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5], ids=lambda number: f"lesson_{number}")
 def test_controls_can_be_read_in_both_themes_and_at_twice_the_size(number, lesson):
-    lesson.page.set_viewport_size({"width": 650, "height": 500})  # what a page of 1300 is at a zoom of 200 %
+    lesson.page.set_viewport_size(
+        {"width": 650, "height": 500}
+    )  # what a page of 1300 is at a zoom of 200 %
     found = [name for name in CONTROLS if name in lesson.names()]
     assert found
     for theme, name in itertools.product(("Dark", "Light"), found):
         lesson.theme(theme)
         control = Control(lesson, name)
-        parts = control.box.locator(".widget-label:visible, button:enabled, .widget-html-content, .widget-readout, input")
+        parts = control.box.locator(
+            ".widget-label:visible, button:enabled, .widget-html-content, .widget-readout, input"
+        )
         for part in parts.all():
-            assert part.evaluate(LUMINANCE) >= 4.5, part.evaluate("element => element.outerHTML")  # WCAG 2, level AA
+            assert part.evaluate(LUMINANCE) >= 4.5, part.evaluate(
+                "element => element.outerHTML"
+            )  # WCAG 2, level AA
         whole = control.box.bounding_box()
-        assert control.box.locator("img").bounding_box()["width"] >= 600  # its letters are not shrunk; what is too wide scrolls
-        for part in control.box.locator(".widget-box:has(> img), .widget-readout, button, input").all():
+        assert (
+            control.box.locator("img").bounding_box()["width"] >= 600
+        )  # its letters are not shrunk; what is too wide scrolls
+        for part in control.box.locator(
+            ".widget-box:has(> img), .widget-readout, button, input"
+        ).all():
             place = part.bounding_box()
-            assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 4, part.evaluate("element => element.outerHTML")
+            assert place["x"] + place["width"] <= whole["x"] + whole["width"] + 4, part.evaluate(
+                "element => element.outerHTML"
+            )

@@ -1,0 +1,206 @@
+"""The ladder: what it says of each way, of those that fail too."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from day37 import MLP, load_iris, measure_speedups
+from day37.faster import compiler, ladder, needs, ways
+from day37.faster.ladder import Ladder, Rung, Way
+from day37.results import Live, Measurement
+
+HERE = Live("cuda:0", "a GPU", "today")
+CPU = torch.device("cpu")
+
+
+def rung(name, seconds, first=None, start=0.0):
+    samples = tuple(seconds * (1 + i / 1000) for i in range(8))
+    time = Measurement(name, samples, HERE)
+    first = first or seconds
+    return Rung(name, "a cost", "a price", time=time, first_seconds=first, start_seconds=start)
+
+
+def made(*rungs, epochs=1000):
+    return Ladder(epochs, rungs)
+
+
+def test_everything_is_counted_until_the_last_loss():
+    ladder = made(rung("plain", 0.8), rung("quick", 0.2, first=6.2, start=5.0), rung("slow", 0.9))
+    plain, quick, slow = ladder.rungs
+    assert ladder.best is quick
+    assert ladder.step_us(plain) == pytest.approx(800, rel=0.01)
+    assert quick.preparation == pytest.approx(6, rel=0.01)
+    assert ladder.total(plain) == pytest.approx(16, rel=0.01)  # 20,000 steps of 0.8 ms
+    assert ladder.total(quick) == pytest.approx(5 + 6 + 4, rel=0.01)
+    assert ladder.total(quick, epochs=1000) == pytest.approx(5 + 6 + 0.2, rel=0.01)
+    assert ladder.soonest is quick
+    assert ladder.comparison(quick).ratio == pytest.approx(0.25)
+
+
+def test_the_quickest_step_need_not_be_the_first_through():
+    ladder = made(rung("plain", 0.8), rung("quick", 0.2, first=20.0))
+    assert ladder.best.name == "quick" and ladder.soonest.name == "plain"
+
+
+def test_the_table_has_a_row_for_each_way_with_its_reason():
+    absent = Rung("graph", "launches", "a GPU", "it needs a CUDA GPU")
+    quick = rung("quick", 0.2, first=6.2, start=5.0)
+    ladder = made(rung("plain loop", 0.8), quick, rung("slow", 0.9), absent)
+    head, plain, quick, slow, graph, note, where = repr(ladder).splitlines()
+    assert head.split("  ")[0] == "way" and "20,000 losses in" in head
+    assert quick.split() == "quick 201 200 to 201 4 4 to 4 6 s 15 s same".split()
+    assert plain.split() == "plain loop 803 800 to 806 1 1 to 1 0 ns 16.1 s same".split()
+    assert graph == "graph: not here: it needs a CUDA GPU"
+    assert "added up; measured over 1,000 epochs" in note
+    assert where == "LIVE, a GPU (cuda:0)"
+    assert ladder.measured == ladder.rungs[:3]
+    assert "graph                removes launches; asks a GPU" in ladder.explain()
+
+
+def test_a_ladder_without_its_plain_loop_is_refused():
+    for rungs in ((), (Rung("plain loop", "a", "b", "it failed"),)):
+        with pytest.raises(ValueError, match="rungs must be the plain loop, measured, first"):
+            Ladder(10, rungs)
+
+
+def test_a_way_that_fails_keeps_its_row_and_the_others_go_on(model, data, monkeypatch):
+    def breaks(*_):
+        raise RuntimeError("backend='inductor' raised:\nno compiler found\nand more")
+
+    never = Way("never", "a", "b", breaks, lambda *_: ("not on this machine", 0.0))
+    some = (*ladder.WAYS[:2], Way("broken", "a", "b", breaks), never)
+    monkeypatch.setattr(ladder, "WAYS", some)
+    before = [p.detach().clone() for p in model.parameters()]
+    found = measure_speedups(model, data, epochs=20, repeats=8)
+    reasons = [r.obstacle for r in found.rungs]
+    assert reasons == ["", "", "no compiler found", "not on this machine"]
+    assert [len(r.time.samples) for r in found.measured] == [8, 8]
+    assert [r.loss_error for r in found.measured] == [0, 0]
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_an_error_of_the_plain_loop_is_raised(model, data, monkeypatch):
+    def breaks(*_):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(ladder, "WAYS", (Way("plain loop", "a", "b", breaks), ladder.WAYS[1]))
+    with pytest.raises(RuntimeError, match="no memory"):
+        measure_speedups(model, data, epochs=20, repeats=8)
+
+
+def test_what_a_compiler_takes_to_start_is_in_its_row(model, data, monkeypatch):
+    slow = Way("slow start", "a", "b", ways.losses_on_device, lambda *_: ("", 7.0))
+    monkeypatch.setattr(ladder, "WAYS", (ladder.WAYS[0], slow))
+    plain, other = measure_speedups(model, data, epochs=20, repeats=8).rungs
+    assert (plain.start_seconds, other.start_seconds) == (0.0, 7.0)
+
+
+def test_a_way_with_other_losses_is_no_speed_up(model, data, monkeypatch):
+    def other_rate(model, data, epochs, lr):
+        return ways.plain_loop(model, data, epochs, lr * 2)
+
+    monkeypatch.setattr(ladder, "WAYS", (ladder.WAYS[0], Way("wrong", "a", "b", other_rate)))
+    found = measure_speedups(model, data, epochs=30, repeats=8)
+    wrong = found.rungs[1]
+    assert wrong.loss_error > 1e-3 and wrong.weight_error > 1e-3
+    assert "its losses differ from the plain loop's by" in wrong.obstacle
+    assert "wrong: not here: its losses" in repr(found)
+    assert wrong.time is None and found.best is found.rungs[0]
+
+
+def test_what_does_not_work_on_a_cpu_says_so(model):
+    reasons = {}
+    for way in ladder.WAYS:
+        if way.needs is not needs.needs_compiler:
+            reasons[way.name], _ = way.needs(model, CPU)
+    assert reasons["CUDA graph"] == reasons["long CUDA graph"] == "it needs a CUDA GPU"
+    assert reasons["plain loop"] == reasons["losses on the device"] == ""
+    assert "for day37.MLP only" in needs.needs_whole(torch.nn.Linear(4, 3), CPU)[0]
+    assert "for the CPU and for CUDA" in needs.needs_whole(model, torch.device("mps"))[0]
+
+
+def test_the_last_row_is_one_function_on_the_cpu_and_one_kernel_on_a_gpu(model, data, monkeypatch):
+    assert [way.name for way in ladder.WAYS][-1] == "one function"
+    how = []
+    monkeypatch.setattr(ladder, "one_function", lambda *_, **more: how.append(more))
+    monkeypatch.setattr(ladder, "one_kernel", lambda *_: how.append("a kernel"))
+    ladder.whole_training(model, data, 10, 0.01)
+    on_gpu = type("Split", (), {"device": torch.device("cuda")})
+    ladder.whole_training(model, on_gpu, 10, 0.01)
+    assert how == [{"cached": False}, "a kernel"]
+
+
+def test_what_is_not_installed_is_named_in_one_line(model, monkeypatch):
+    monkeypatch.setattr(needs.importlib.util, "find_spec", lambda _: None)
+    assert "on Linux" in needs.needs_whole(model, torch.device("cuda"))[0]
+    monkeypatch.setitem(sys.modules, "numba", None)
+    needs.ready_numba.cache_clear()
+    why, _ = needs.needs_whole(model, CPU)
+    needs.ready_numba.cache_clear()
+    assert why == "numba is not installed: pip install numba"
+
+
+NO_COMPILER = """
+import torch
+from day37.faster.compiler import ready_compiler
+print(ready_compiler(torch.device("cpu"))[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="on Windows the compiler is not found by PATH alone")
+def test_a_missing_compiler_is_a_reason(tmp_path):
+    names = ("CC", "CXX", "CONDA_PREFIX")
+    environment = {k: v for k, v in os.environ.items() if k not in names} | {"PATH": str(tmp_path)}
+    command = [sys.executable, "-c", NO_COMPILER]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert "compiler" in done.stdout or "g++" in done.stdout, done.stdout + done.stderr
+    assert len(done.stdout.strip().splitlines()) == 1
+
+
+def test_compiling_leaves_the_environment_as_it_was(monkeypatch):
+    for before in (None, "somewhere"):
+        monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+        if before:
+            monkeypatch.setenv("TRITON_CACHE_DIR", before)
+        with pytest.raises(KeyboardInterrupt), compiler.empty_cache():
+            folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+            assert folder == os.environ["TRITON_CACHE_DIR"] != before
+            raise KeyboardInterrupt
+        assert os.environ.get("TRITON_CACHE_DIR") == before
+
+
+def test_an_interrupt_keeps_the_whole_rounds(model, data, monkeypatch):
+    calls = []
+
+    def prepare(model, data, epochs, lr):
+        def run():
+            calls.append(1)
+            if len(calls) == 11:  # the first run, then ten rounds
+                raise KeyboardInterrupt
+            return torch.ones(epochs)
+
+        return run
+
+    monkeypatch.setattr(ladder, "WAYS", (Way("plain loop", "a", "b", prepare),))
+    found = measure_speedups(model, data, epochs=5, repeats=12)
+    assert len(found.rungs[0].time.samples) == 9
+
+
+def test_a_ladder_of_few_rounds_still_prints():
+    few = rung("plain loop", 0.8)
+    short = replace(few, time=replace(few.time, samples=few.time.samples[:3]))
+    assert "801" in repr(made(short)) and "nan to nan" in repr(made(short))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_the_whole_ladder_on_a_gpu():
+    found = measure_speedups(MLP().to("cuda:0"), load_iris("cuda:0"), epochs=2000, repeats=8)
+    print(found)
+    assert [r.obstacle for r in found.rungs] == [""] * len(found.rungs)
+    assert max(r.loss_error for r in found.rungs) < 1e-4

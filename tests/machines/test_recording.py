@@ -1,0 +1,282 @@
+import json
+import math
+import shutil
+import sys
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+import torch
+
+from day37 import (
+    MLP,
+    load_iris,
+    measure_account,
+    measure_copies,
+    measure_growth,
+    measure_launch,
+    published,
+    record_timeline,
+    recorded,
+    sweep_reads,
+    train,
+)
+from day37.faster.ladder import Ladder, Rung
+from day37.machines import recording as recordings
+from day37.machines.recording import FOLDER, Recording, as_json, load, load_all, new_recording, save
+from day37.results import Origin
+
+
+def test_the_published_runs_are_shipped_with_their_source():
+    assert "DAY 37" in published().source
+    assert "no seed" in published().source
+    assert published().machine["gpu"] == "NVIDIA GeForce RTX 4070 Laptop GPU"
+    assert list(published().runs) == [
+        "cpu-every-epoch",
+        "gpu-every-epoch",
+        "cpu-every-100",
+        "gpu-every-2000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "seconds", "reads", "device", "last"),
+    [
+        ("cpu-every-epoch", 4.62, 20_000, "cpu", 0.0624),
+        ("gpu-every-epoch", 16.85, 20_000, "cuda:0", 0.0629),
+        ("cpu-every-100", 5.21, 200, "cpu", 0.0616),
+        ("gpu-every-2000", 13.08, 10, "cuda:0", 0.0622),
+    ],
+)
+def test_the_published_figures(key, seconds, reads, device, last):
+    run = published().runs[key]
+    assert (run.seconds, run.reads, run.origin.device, run.losses[-1]) == (
+        seconds,
+        reads,
+        device,
+        last,
+    )
+    assert (run.epochs, run.epochs_read[-1]) == (20_000, 20_000)
+    assert run.origin.recorded
+    assert "RECORDED" in repr(run)
+
+
+def test_idea_one_is_marked_as_the_cpu_run_it_was():
+    assert "ran on the CPU" in published().notes["cpu-every-100"]
+
+
+def test_the_interval_table():
+    table = published().tables["reads"]
+    assert table.columns == ("read_loss_every", "reads", "extra_seconds")
+    assert table.rows == ((100, 200, 10.0), (200, 100, 9.35), (1000, 20, 11.55), (2000, 10, 8.5))
+    assert "4.6" in table.note
+
+
+def test_the_published_read_costs_what_the_lesson_says():
+    often, seldom = (published().runs[key] for key in ("gpu-every-epoch", "gpu-every-2000"))
+    read = (often.seconds - seldom.seconds) / (often.reads - seldom.reads)
+    assert read == pytest.approx(0.19e-3, abs=0.005e-3)
+    assert read * often.reads / often.seconds == pytest.approx(0.22, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def recording():
+    """A small one of every kind of result."""
+    data, model = load_iris(), MLP()
+    copies = measure_copies(sizes=[4, 400], repeats=2)
+    plain = Rung("plain loop", "a", "b", time=copies.times[0], start_seconds=3.0, first_seconds=0.5)
+    rungs = (plain, Rung("graph", "a", "b", "no GPU"))
+    return Recording(
+        source="a test",
+        when="today",
+        machine={"cpu": "a CPU"},
+        runs={"cpu": train(model, data, epochs=30, progress=False)},
+        accounts={"cpu": measure_account(model, data, steps=3)},
+        timelines={"cpu": record_timeline(model, data)},
+        copies={"cpu": copies},
+        launches={"cpu": measure_launch(launches=5, repeats=2)},
+        growths={"rows": measure_growth({"cpu": "cpu"}, "rows", [20], repeats=2)},
+        sweeps={"cpu": sweep_reads(MLP, data, read_loss_every=[1, 5], epochs=[10, 20], repeats=2)},
+        ladders={"cpu": Ladder(100, rungs)},
+    )
+
+
+def assert_equal(ours, theirs, where="recording"):
+    """Field by field; numbers to nine digits; what was live is recorded."""
+    same = type(ours) is type(theirs) or {type(ours), type(theirs)} <= {int, float}
+    assert same or (isinstance(ours, Origin) and type(theirs) is Origin), where
+    if is_dataclass(ours):
+        for f in fields(ours):
+            assert_equal(getattr(ours, f.name), getattr(theirs, f.name), f"{where}.{f.name}")
+    elif isinstance(ours, dict):
+        assert list(ours) == list(theirs), where
+        for key in ours:
+            assert_equal(ours[key], theirs[key], f"{where}.{key}")
+    elif isinstance(ours, tuple):
+        assert len(ours) == len(theirs), where
+        for i, pair in enumerate(zip(ours, theirs, strict=True)):
+            assert_equal(*pair, f"{where}[{i}]")
+    elif isinstance(ours, float):
+        assert math.isclose(ours, theirs, rel_tol=1e-8), where
+    else:
+        assert ours == theirs, where
+
+
+def test_every_kind_of_result_comes_back_as_it_was_saved(recording, tmp_path):
+    save(recording, tmp_path / "one.json")
+    loaded = load(tmp_path / "one.json")
+    assert_equal(recording, loaded)
+    assert torch.equal(
+        torch.tensor(recording.runs["cpu"].losses), torch.tensor(loaded.runs["cpu"].losses)
+    )
+    assert loaded.accounts["cpu"].phases.whole.origin.recorded
+    assert "RECORDED" in repr(loaded.ladders["cpu"]) and "LIVE" not in repr(loaded.accounts["cpu"])
+    assert [path.name for path in tmp_path.iterdir()] == ["one.json"]
+
+
+def test_a_recording_is_never_written_over_unless_told(recording, tmp_path):
+    path = tmp_path / "one.json"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(FileExistsError, match="left alone") as error:
+        save(recording, path)
+    assert path.read_text(encoding="utf-8") == "mine"
+    beside = next(other for other in tmp_path.iterdir() if other != path)
+    assert str(beside) in str(error.value)
+    assert load(beside).source == "a test"
+    save(recording, path, force=True)
+    assert load(path).source == "a test"
+
+
+def test_what_cannot_be_written_harms_nothing(recording, tmp_path):
+    path = tmp_path / "one.json"
+    save(recording, path)
+    before = path.read_text(encoding="utf-8")
+    ladder = recording.ladders["cpu"]
+    ladder = replace(ladder, rungs=(replace(ladder.rungs[0], start_seconds=math.nan),))
+    with pytest.raises(ValueError):
+        save(replace(recording, ladders={"cpu": ladder}), path, force=True)
+    assert path.read_text(encoding="utf-8") == before
+
+
+def first(top, kind):
+    """The first part of the first result of a kind."""
+    parts = {"ladders": "rungs", "timelines": "host"}
+    return top[kind]["cpu"][parts[kind]][0]
+
+
+BROKEN = [
+    (lambda t: t["accounts"]["cpu"].pop("floor"), "accounts.cpu: ", "`floor`"),
+    (lambda t: first(t, "ladders")["time"].update(samples=[]), "rungs[0].time: ", "one time or"),
+    (lambda t: first(t, "ladders").update(time=5), "ladders.cpu.rungs[0].time: ", "got `int`"),
+    (lambda t: t["growths"]["rows"].update(sizes=[[1]]), "rows.sizes[0]: ", "Expected `int`"),
+    (lambda t: t["growths"]["rows"].update(over="x"), "growths.rows: ", "but it is 'x'"),
+    (lambda t: t["copies"]["cpu"].update(sizes=[4, True]), "cpu.sizes[1]: ", "got `bool`"),
+    (lambda t: first(t, "timelines").update(start="soon"), "host[0].start: ", "got `str`"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "what"), BROKEN, ids=[case[1] for case in BROKEN])
+def test_a_broken_result_is_named(recording, tmp_path, change, field, what):
+    path = tmp_path / "one.json"
+    save(recording, path)
+    top = json.loads(path.read_text(encoding="utf-8"))
+    change(top)
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(ValueError) as error:
+        load(path)
+    assert field in str(error.value) and what in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        lambda t: t["ladders"]["cpu"].update(rungs=[]),
+        lambda t: t["ladders"]["cpu"]["rungs"][0].update(time=None),
+        lambda t: t["sweeps"]["cpu"].update(runs=[]),
+        lambda t: t["timelines"]["cpu"].update(host=[], device=[]),
+        lambda t: t["copies"]["cpu"].update(times=[]),
+        lambda t: t["growths"]["rows"]["times"].update(cpu=[]),
+    ],
+)
+def test_a_result_without_its_parts_is_refused(recording, tmp_path, empty):
+    path = tmp_path / "one.json"
+    save(recording, path)
+    top = json.loads(path.read_text(encoding="utf-8"))
+    empty(top)
+    path.write_text(json.dumps(top), encoding="utf-8")
+    with pytest.raises(ValueError, match="one.json"):
+        load(path)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the published recording alone, in place of the shipped one."""
+    shutil.copy(FOLDER / recordings.PUBLISHED, tmp_path)
+    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_bad_file_among_the_recordings_stops_no_lesson(recording, folder):
+    (folder / "bad.json").write_text("{", encoding="utf-8")
+    save(recording, folder / "good.json")
+    with pytest.warns(RuntimeWarning, match="left out: .*bad.json"):
+        assert [each.source[:6] for each in load_all(folder)] == ["the pu", "a test"]
+    assert len(recorded("ladders", accelerator=False)) == 1
+
+
+def test_recordings_are_found_by_themselves(recording, folder):
+    save(recording, folder / "b.json")
+    on_gpu = replace(recording, ladders={"cuda:0": recording.ladders["cpu"]})
+    save(on_gpu, folder / "a.json")
+    assert [list(each.ladders) for each in load_all(folder)] == [[], ["cuda:0"], ["cpu"]]
+    assert len(recorded("ladders")) == len(recorded("ladders", accelerator=False)) == 1
+    assert recorded("accounts") == []
+    assert published().source.startswith("the published lesson")
+
+
+def test_the_published_runs_are_not_among_those_of_other_machines(folder):
+    assert recorded("runs") == recorded("runs", accelerator=False) == []
+    with pytest.raises(ValueError, match="kind must be one of runs, .*ladders, but it is 'ladder'"):
+        recorded("ladder")
+
+
+def test_recordings_are_read_once_a_session(folder, monkeypatch):
+    assert published() is published()
+    monkeypatch.setattr(recordings, "load", lambda _: pytest.fail("it was read again"))
+    assert recorded("ladders") == []
+
+
+def test_no_file_can_call_itself_live(recording, folder):
+    path = folder / "one.json"
+    save(recording, path)
+    top = json.loads(path.read_text(encoding="utf-8"))
+    top["runs"]["cpu"]["origin"] |= {"recorded": False, "kind": "LIVE"}
+    path.write_text(json.dumps(top), encoding="utf-8")
+    assert load(path).runs["cpu"].origin.recorded and "RECORDED" in repr(load(path))
+
+
+def test_without_msgspec_a_recording_is_written_all_the_same(recording, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    save(recording, folder / "one.json")
+    with pytest.raises(ImportError, match="msgspec"):
+        load(folder / "one.json")
+
+
+def test_this_machine_s_card_is_in_a_new_recording():
+    made = new_recording("a test", notes={"a": "b"})
+    assert made.machine["torch"] == torch.__version__ and made.notes == {"a": "b"}
+    assert made.when[:2] == "20"
+
+
+def test_numbers_keep_nine_digits_and_must_be_finite():
+    assert as_json({"a": [0.1234567891234, 3]}) == '{"a": [0.123456789, 3]}'
+    with pytest.raises(ValueError):
+        as_json({"a": math.inf})
+
+
+def test_what_is_shipped_can_be_read_and_was_measured():
+    for each in load_all(FOLDER):
+        assert each.source and each.machine
+        assert all(run.origin.recorded for run in each.runs.values())
+        for device, ladder in each.ladders.items():
+            assert ladder.origin.device == device
+            assert max(rung.loss_error for rung in ladder.measured) < 1e-4
