@@ -12,7 +12,7 @@ from tests.browser.lab import NOTEBOOK, Lesson, browser, serve
 from tests.notebooks import NAMES
 
 pytestmark = pytest.mark.browser
-CONTROLS = ["console", "chooser", "crossover-explorer", "explorer", "detail-plot", "stepper"]
+CONTROLS = ["console", "explorer", "detail-plot", "stepper"]
 SOON = 1.0  # seconds in which a Stop must stop
 
 
@@ -220,28 +220,15 @@ def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     lesson.end()
 
 
-def test_lesson_2_shows_any_two_machines_and_reads_any_name(lesson):
-    chooser = Control(lesson, "chooser")
-    chooser.says("LIVE, ")
-    chooser.says("RECORDED, NVIDIA GeForce RTX 4070 Laptop GPU")
-    chooser.changed_by(lambda: chooser.choose("left", 3))
-    chooser.says("python -m day37 record")
-    assert "LIVE, " not in chooser.status()
-    chooser.field("right").locator("button").first.press("Space")
-    chooser.says("LIVE, ")
-    chooser.type("a GPU's name", "GeForce RTX 3080 Ti")
-    chooser.says("series 30 (Ampere), tier 80 (high), Ti, desktop chip")
-    chooser.type("a GPU's name", "a toaster")
-    chooser.says("a toaster: no series and tier in this name")
+def test_lesson_2_has_run_whole(lesson):
+    bars = lesson.cell("published-plot").locator("img")
+    assert bars.count() == 1
 
 
 def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step = Control(lesson, "explorer")
-    step.changed_by(lambda: step.choose("start from", 2))
     step.says("what binds: launches")
-    step.says("RTX 4070 Laptop GPU (cuda:0): the model is off")
-    step.says("at worst by -19%")
-    step.says("20,000 steps: 16.8 s")
+    step.says("20,000 steps: 48.3 s")
     step.changed_by(lambda: step.drag("kernel (µs)", 0.7))
     step.says("what binds: kernels")
     step.type("kernel (µs)", "0.01")
@@ -250,29 +237,17 @@ def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step.says("reads 0%")
     step.changed_by(lambda: step.press("launches a step", "ArrowLeft", "ArrowLeft"))
     step.changed_by(lambda: step.drag("launch (µs)", 0.1))
-    step.choose("start from", 1)
-    step.says("LIVE, ")
+    step.button("Back to the start").click()
+    step.says("20,000 steps: 48.3 s")
 
 
-def test_lesson_3_says_which_is_faster_at_each_size(lesson):
-    crossover = Control(lesson, "crossover-explorer")
-    crossover.changed_by(lambda: crossover.drag("rows", 0.99))
-    crossover.press("rows", "Home")
-    crossover.press("hidden width", "ArrowRight")
-    crossover.changed_by(lambda: crossover.choose("measured on", 2))
-    crossover.says("CPU, 2 threads")
-    crossover.drag("hidden width", 0.99)
-    crossover.press("rows", "End")
-    crossover.says("were not measured")
-
-
-def test_lesson_4_moves_the_interval(lesson):
-    interval = Control(lesson, "detail-plot")
-    interval.changed_by(lambda: interval.drag("steps to a read", 0.99))
-    interval.says("4,000 steps with 2 reads")
-    interval.press("steps to a read", "ArrowLeft")
-    interval.says("4,000 steps with 4 reads")
-    interval.changed_by(lambda: interval.choose("costs of", 2))
+def test_lesson_4_moves_how_often_the_loss_is_read(lesson):
+    reads = Control(lesson, "detail-plot")
+    reads.changed_by(lambda: reads.drag("steps to a read", 0.99))
+    reads.says("4,000 steps with 2 reads")
+    reads.press("steps to a read", "ArrowLeft")
+    reads.says("4,000 steps with 4 reads")
+    reads.changed_by(lambda: reads.choose("costs of", 2))
 
 
 def test_lesson_5_steps_forward_and_back(lesson):
@@ -285,7 +260,7 @@ def test_lesson_5_steps_forward_and_back(lesson):
     ):
         stepper.changed_by(stepper.button("Forward").click)
         stepper.says(name)
-    stepper.says("^^^^^^^^^^^")
+    stepper.says("→         return self.fc2(self.relu(self.fc1(x)))")
     stepper.button("Back").press("Enter")
     stepper.says("4 of 20: model.forward")
     stepper.changed_by(lambda: stepper.drag("event", 0.5))
@@ -304,7 +279,7 @@ LUMINANCE = """element => {
 }"""
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5], ids=lambda number: f"lesson_{number}")
+@pytest.mark.parametrize("number", [1, 3, 4, 5], ids=lambda number: f"lesson_{number}")
 def test_controls_can_be_read_in_both_themes_and_at_twice_the_size(number, lesson):
     lesson.page.set_viewport_size(
         {"width": 650, "height": 500}
