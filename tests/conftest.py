@@ -6,6 +6,15 @@ from day37 import MLP, load_iris, timing
 torch.set_num_threads(1)  # threads that wait for each other make a busy machine crawl
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests that need a browser are run only where they are asked for: -m browser."""
+    if "browser" in config.option.markexpr:
+        return
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    config.hook.pytest_deselected(items=browser)
+    items[:] = [item for item in items if not item.get_closest_marker("browser")]
+
+
 @pytest.fixture
 def data():
     return load_iris()

@@ -1,20 +1,20 @@
 """Lesson 3: the whole training as one function of plain loops, which numba turns into machine code.
 
-It needs numba, which is part of the `lab` extra. It is compiled once for each set of sizes, and kept
-on the disk. The compiler writes out the short loops: fast where features, units, classes are few.
+It needs numba, which is part of the `lab` extra. Each set of sizes is compiled once and kept on the
+disk. The compiler writes the short loops out: this is fast if features, units and classes are few.
 """
 
 import numpy as np
 from torch import from_numpy
 
 from day37.data import IrisSplit
-from day37.model import MLP
 from day37.faster.ways import Run
+from day37.model import MLP
 
 ZERO = np.float32(0)  # a plain 0.0 has 64 bits, and would make all sums slow ones of 64 bits
 LN_2 = np.float32(np.log(2))
 SERIES = np.float32([1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1])  # of exp: 1/6!, 1/5!, … 1/0!
-# The compiler may add in any order (then it adds several rows at once) and join a product and a sum.
+# The compiler may add in any order (so it adds several rows at once) and join a product and a sum.
 # Not fastmath=True: that also says that no number is infinite or NaN, and a loss may become both.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
@@ -43,7 +43,7 @@ def compiled(function, arguments: tuple, cached: bool):
 
 
 def training(features: int, rows: int, classes: int, hidden: int):
-    """The training for these sizes, in Python. The last loop is over the rows, of which are many."""
+    """The training for these sizes, in Python. The innermost long loop goes over the rows."""
 
     def train(x, y, w1, b1, w2, b2, epochs, lr):
         losses = np.empty(epochs, np.float32)
@@ -54,7 +54,7 @@ def training(features: int, rows: int, classes: int, hidden: int):
         dh = np.empty(rows, np.float32)
         count = np.float32(rows)
         for epoch in range(epochs):
-            # forward
+            # forward; `kind` is a class
             for unit in range(hidden):
                 for row in range(rows):
                     value = b1[unit]
@@ -75,9 +75,9 @@ def training(features: int, rows: int, classes: int, hidden: int):
                 for kind in range(classes):
                     score = z[kind, row] - largest
                     loss -= score * y[kind, row]
-                    # exp(score) = 2**power * exp(rest). With a rest within ±0.35 seven terms of the
-                    # series are right to 2e-7; 2**n as bits is n + 127, moved up by 23. The compiler
-                    # does this for several rows at once, and would call np.exp for each row.
+                    # exp(score) = 2**power * exp(rest). For a rest within ±0.35, seven terms of the
+                    # series are right to 2e-7; 2**n in bits is n + 127, moved up by 23. This the
+                    # compiler does for several rows at once; np.exp it would call for each row.
                     score = max(score, np.float32(-87))
                     power = np.rint(score / LN_2)
                     value = ZERO
@@ -86,8 +86,8 @@ def training(features: int, rows: int, classes: int, hidden: int):
                     value *= np.int32((np.int32(power) + 127) << 23).view(np.float32)
                     dz[kind, row] = value
                     total[row] += value
-            for first in range(0, rows, 8):  # the log of a product is the sum of the logs
-                loss += np.log(total[first : first + 8].prod())
+            for first in range(0, rows, 10):  # ten logs in one: with 7,000 classes it still fits
+                loss += np.log(total[first : first + 10].prod())
             losses[epoch] = loss / count
             # backward and step
             for kind in range(classes):

@@ -170,14 +170,14 @@ def _phases(phases: StepPhases) -> Axes:
     axes = new_axes(label, "", title, size=(7, 2.8))
     left = 0.0
     for i, (name, m) in enumerate(phases.phases.items()):
-        style = {"color": COLOURS[i], "edgecolor": "white"}
-        axes.barh("phases", m.median * US, left=left, label=name, **style)
+        axes.barh("phases", m.median * US, left=left, label=name, color=COLOURS[i], ec="white")
         left += m.median * US
     middle = phases.whole.median
     low, high = phases.whole.quartiles
     ends = [[(middle - low) * US], [(high - middle) * US]]
     grey = {"color": "lightgrey", "hatch": "//", "edgecolor": "grey"}
     axes.barh("whole step", middle * US, xerr=ends, **grey)
+    axes.invert_yaxis()
     return _legend_below(axes)
 
 

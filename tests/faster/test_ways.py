@@ -36,6 +36,7 @@ def plain():
     return trained(ways.plain_loop, 20_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WORKING[1:], ids=lambda way: way.name)
 def test_all_losses_of_20_000_epochs_and_the_weights_are_the_plain_loops(way, plain):
     obstacle, _ = way.needs(MLP(), torch.device("cpu"))
@@ -105,6 +106,7 @@ for model, rows in ((MLP(4, 20, 3), 120), (MLP(4, 5, 3), 7)):
 """
 
 
+@pytest.mark.slow
 def test_the_kernel_gives_the_same_in_tritons_interpreter():
     pytest.importorskip("triton", reason="Triton is on Linux only")
     environment = os.environ | {"TRITON_INTERPRET": "1"}
@@ -120,8 +122,9 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from day37.faster.kernel import WARPS, train_kernel
 sizes = dict(EPOCHS=20_000, HIDDEN=10, CLASSES=3, ROWS=128, FEATURES=16, UNITS=16, OUTPUTS=16)
-types = {name: "*fp32" for name in train_kernel.arg_names if name.endswith("_at")} | {"lr": "fp32"}
-source = ASTSource(fn=train_kernel, signature=types | dict.fromkeys(sizes, "constexpr"), constexprs=sizes)
+types = {name: "*fp32" for name in train_kernel.arg_names if name.endswith("_at")}
+types |= {"lr": "fp32"} | dict.fromkeys(sizes, "constexpr")
+source = ASTSource(fn=train_kernel, signature=types, constexprs=sizes)
 for card in (80, 90):
     made = triton.compile(source, target=GPUTarget("cuda", card, 32), options={"num_warps": WARPS})
     assert made.asm["cubin"] and made.metadata.shared <= 48 * 1024
@@ -129,6 +132,7 @@ for card in (80, 90):
 """
 
 
+@pytest.mark.slow
 def test_the_kernel_compiles_for_gpus_that_are_not_here(tmp_path):
     pytest.importorskip(
         "triton",
