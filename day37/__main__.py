@@ -2,14 +2,41 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from day37.machines import doctor
-from day37.machines.record import record, side_by_side
+from day37.machines.record import Stage, record, side_by_side
 from day37.machines.recording import load
 
 
-def compare(paths: list[Path], figure: Path) -> int:
+def record_here(path: Path, force: bool) -> int:
+    """Measure this machine and say where the recording is; 2 if it could not be written."""
+    try:
+        note, status = record(path, force=force, progress=_progress)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{note}; written to {path}")
+    return status
+
+
+def _progress(plan: list[Stage]) -> Iterator[Stage]:
+    """The stages, with a bar where tqdm is installed, else with a line for each."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        for i, stage in enumerate(plan, 1):
+            print(f"{i}/{len(plan)} {stage.what}, {stage.key}", flush=True)
+            yield stage
+        return
+    with tqdm(plan, unit="stage", file=sys.stdout) as bar:
+        for stage in bar:
+            bar.set_postfix_str(f"{stage.what}, {stage.key}")
+            yield stage
+
+
+def compare_recordings(paths: list[Path], figure: Path) -> int:
     """Print a table over the recordings' machines and draw their ways to train side by side."""
     try:
         recordings = [load(path) for path in paths]
@@ -51,9 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("doctor", help="check this environment; exit status 1 if a check fails")
     given = parser.parse_args(arguments)
     if given.command == "record":
-        return record(given.out, force=given.force)
+        return record_here(given.out, given.force)
     if given.command == "compare":
-        return compare(given.files, given.figure)
+        return compare_recordings(given.files, given.figure)
     return show_checks()
 
 

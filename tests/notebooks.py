@@ -24,7 +24,9 @@ import socket
 def _refuse(*arguments, **names): raise OSError("this cell asked for the network")
 _connect = socket.socket.connect
 socket.getaddrinfo = socket.create_connection = _refuse
-def _local_only(self, to): return _connect(self, to) if "127.0.0.1" in str(to) or isinstance(to, (str, bytes)) else _refuse()
+def _local_only(self, to):
+    here = "127.0.0.1" in str(to) or isinstance(to, (str, bytes))
+    return _connect(self, to) if here else _refuse()
 socket.socket.connect = _local_only
 """
 
@@ -51,9 +53,9 @@ def shorten(notebook):
 
 
 def run(path, folder, *, times=1, device=None, first=""):
-    """Run a lesson with few epochs in `folder`, each cell `times` times in a row, offline; on `device` if one is given.
+    """Run a lesson with few epochs in `folder`, each cell `times` times in a row, offline.
 
-    `first` is run before its first cell.
+    On `device` if one is given. `first` is run before its first cell.
     Returns the notebook with its outputs; raises what a cell raised.
     """
     notebook = read(path)
@@ -74,7 +76,10 @@ def run(path, folder, *, times=1, device=None, first=""):
 
 
 def taught(path, tag, **parameters):
-    """The names after running the lesson's set-up cells and the cell with this tag, its parameters replaced."""
+    """The names after running the lesson's set-up cells and the cell with this tag.
+
+    Its parameters are replaced by those given.
+    """
     names = {}
     for cell in read(path).cells:
         if "setup" in tags(cell) or tag in tags(cell):

@@ -4,8 +4,7 @@ import sys
 import pytest
 import torch
 
-from day37 import available_devices, choose_device
-from day37 import device
+from day37 import available_devices, choose_device, device
 from day37.device import command_output, synchronize
 
 
@@ -68,8 +67,8 @@ def test_a_command_that_fails_has_said_nothing():
         ("Darwin", "Apple M2 Pro", "Apple M2 Pro"),
         (
             "Windows",
-            r"HKEY_LOCAL_MACHINE\HARDWARE\n    ProcessorNameString    REG_SZ    Intel(R) Core(TM) i9-12900KF",
-            "Intel(R) Core(TM) i9-12900KF",
+            "HKEY_LOCAL_MACHINE\\HARDWARE\n    ProcessorNameString    REG_SZ    Intel(R) Core(TM) i9",
+            "Intel(R) Core(TM) i9",
         ),
         ("Linux", "", "arm64"),
         ("Plan 9", "", "arm64"),

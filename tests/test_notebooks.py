@@ -1,4 +1,4 @@
-"""The lessons: what is stored, how long they are, that they run anywhere, and cell and library agree."""
+"""The lessons: what is stored, how long, that they run anywhere; cell and library agree."""
 
 import json
 import re
@@ -198,7 +198,7 @@ def compare_measure(names, monkeypatch):
     by_hand = names["measure_by_hand"](series(), warmup=2, repeats=4)
     monkeypatch.setattr(timing, "clock", lambda: next(ticks))
     measured = measure(series(), warmup=2, repeats=4)
-    # The library's watch reads its clock once more, between the end of the block and the synchronisation.
+    # The library's watch reads its clock once more, before the last synchronisation.
     assert by_hand == [sample - 1 for sample in measured.samples] == [4, 3, 2, 8]
 
 

@@ -44,9 +44,12 @@ def test_environment_yml_has_the_names_and_floors_of_pyproject():
 BARE = """
 import sys
 import importlib.machinery
-absent = {"matplotlib", "ipywidgets", "IPython", "jupyter", "ipykernel", "tqdm", "psutil", "msgspec", "numba"}
+absent = {"matplotlib", "ipywidgets", "IPython", "jupyter", "ipykernel"}
+absent |= {"tqdm", "psutil", "msgspec", "numba"}
 find = importlib.machinery.PathFinder.find_spec
-importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in absent else find(name, *rest)
+def hide(name, *rest):
+    return None if name.split(".")[0] in absent else find(name, *rest)
+importlib.machinery.PathFinder.find_spec = hide
 try:
     import matplotlib
 except ImportError:
@@ -57,14 +60,16 @@ import day37
 from day37.faster import ladder
 from day37.machines import doctor
 from day37.machines.recording import Recording, save
-assert not {"scipy", "sklearn", "matplotlib", "tqdm"} & set(sys.modules), "import day37 is no longer light"
+heavy = {"scipy", "sklearn", "matplotlib", "tqdm"} & set(sys.modules)
+assert not heavy, "import day37 is no longer light"
 data = day37.load_iris()
 run = day37.train(day37.MLP(), data, epochs=50)
 assert run.finished and day37.accuracy(day37.MLP(), data) >= 0
 assert len(day37.train_and_keep(day37.MLP(), data, epochs=50).losses) == 50
 assert day37.compare(lambda: sum(range(99)), lambda: sum(range(99)), repeats=8).verdict
 assert day37.count_operations(day37.MLP(), data).operations
-assert day37.fit_cost(day37.sweep_reads(day37.MLP, data, read_loss_every=[1, 5], epochs=[10, 20], repeats=3))
+some = {"read_loss_every": [1, 5], "epochs": [10, 20], "repeats": 3}
+assert day37.fit_cost(day37.sweep_reads(day37.MLP, data, **some))
 ladder.WAYS = (*ladder.WAYS[:3], ladder.WAYS[-1])
 found = day37.measure_speedups(day37.MLP(), data, epochs=20, repeats=8)
 assert "one function: not here: numba is not installed: pip install numba" in repr(found)

@@ -55,12 +55,12 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     whole_number("steps", steps)
     check_fit(model, data)
     step = make_step(copy.deepcopy(model), data)
-    profiler = profile(lambda: step().item(), data.device, steps)
+    profiled = profile(lambda: step().item(), data.device, steps)
     operations = {}
     kernels = {}
     copies = 0
     busy_us = 0.0
-    for row in profiler.key_averages():
+    for row in profiled.key_averages():
         if row.device_type == HOST:
             if row.key.startswith("aten::"):
                 operations[row.key] = row.count / steps
@@ -88,15 +88,15 @@ def count_reads(fn: Callable[[], object], device: str | torch.device = "cpu") ->
 
 def profile(fn: Callable[[], object], device: torch.device, steps: int, *, warmup: int = 5):
     """torch.profiler's record of `steps` calls of `fn`, after `warmup` that are not recorded."""
-    from torch.profiler import profile as record
+    from torch import profiler
 
     if device.type == "cpu":  # else torch 2.13 writes "profiler_start" to stderr
         os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # on a GPU its warnings count more
     for _ in range(warmup):
         fn()
     synchronize(device)
-    with record() as profiler:
+    with profiler.profile() as profiled:
         for _ in range(steps):
             fn()
         synchronize(device)
-    return profiler
+    return profiled

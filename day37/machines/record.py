@@ -2,8 +2,7 @@
 
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +43,7 @@ class Stage:
     what: str
     field: str
     key: str
-    measured: Callable[[], object]
+    measure: Callable[[], object]
 
 
 def stages(devices: list[str], epochs: int, short: int) -> list[Stage]:
@@ -80,33 +79,32 @@ def record(
     devices: list[str] | None = None,
     epochs: int = EPOCHS,
     short: int = SHORT,
-) -> int:
-    """Measure this machine and write the recording to `path`.
+    progress: Callable[[list[Stage]], Iterable[Stage]] = iter,
+) -> tuple[str, int]:
+    """Measure this machine, stage by stage, and write the recording to `path`.
 
-    0 if all was measured; 1 if a part of it failed; 130 after an interrupt; both of these keep the
-    parts that were finished. 2 if `path` cannot be written, before anything is measured.
+    A note on what was measured, and an exit status: 0 if all was; 1 if a part of it failed; 130
+    after an interrupt. Both of these keep the parts that were finished. OSError if `path` cannot be
+    written, before anything is measured. `progress` is handed the stages and gives them back.
     """
     if path.exists() and not force:
         again = "give another name with --out, or --force to overwrite it"
-        print(f"{path} exists: {again}", file=sys.stderr)
-        return 2
+        raise FileExistsError(f"{path} exists: {again}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        print(f"{path.parent} is no folder that can be written to", file=sys.stderr)
-        return 2
+        raise OSError(f"{path.parent} is no folder that can be written to")
     torch.set_num_threads(1)  # steady times; where more are used, the result says so
     devices = devices or sorted({"cpu", available_devices()[0]})
-    found, note, status = measure_stages(stages(devices, epochs, short))
+    found, note, status = measure_stages(progress(stages(devices, epochs, short)))
     save(new_recording(f"python -m day37 record, {note}", **found), path, force=force)
-    print(f"{note}; written to {path}")
-    return status
+    return note, status
 
 
-def measure_stages(plan: list[Stage]) -> tuple[dict[str, dict], str, int]:
+def measure_stages(plan: Iterable[Stage]) -> tuple[dict[str, dict], str, int]:
     """The results that were finished, by field and key; a note on the others; the exit status."""
     found = {}
     failed = []
     interrupted = []  # the stages in which the interrupt came
-    current = ""
+    current = "the first stage"
 
     def interrupt(*_) -> None:  # what measures ends early and well, so remember that it was told to
         interrupted.append(current)
@@ -114,11 +112,11 @@ def measure_stages(plan: list[Stage]) -> tuple[dict[str, dict], str, int]:
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        for stage in _progress(plan):
+        for stage in plan:
             current = f"{stage.what}, {stage.key}"
             result = None
             try:
-                result = stage.measured()
+                result = stage.measure()
                 as_json(result)  # now, while what it finds wrong costs one stage and not all
             except Exception as error:  # the other stages go on, and nothing measured is lost
                 failed.append(f"{current} failed: {error}")
@@ -134,21 +132,6 @@ def measure_stages(plan: list[Stage]) -> tuple[dict[str, dict], str, int]:
     if interrupted:
         return found, f"interrupted at: {interrupted[0]}", 130
     return found, "; ".join(failed) or "complete", int(bool(failed))
-
-
-def _progress(plan: list[Stage]) -> Iterator[Stage]:
-    """The plan, with a bar where tqdm is installed, else with a line for each stage."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        for i, stage in enumerate(plan, 1):
-            print(f"{i}/{len(plan)} {stage.what}, {stage.key}", flush=True)
-            yield stage
-        return
-    with tqdm(plan, unit="stage", file=sys.stdout) as bar:
-        for stage in bar:
-            bar.set_postfix_str(f"{stage.what}, {stage.key}")
-            yield stage
 
 
 def side_by_side(recordings: list[Recording]) -> str:

@@ -1,4 +1,7 @@
-"""Install the browser that the tests need, if none is there: python -m tests.browser. If it cannot: advice, and exit status 1."""
+"""Install the browser that the tests need, if none is there: python -m tests.browser.
+
+If it cannot: advice, and exit status 1.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""JupyterLab with the lessons in it, and a browser that reads them. What it writes goes into a folder of its own."""
+"""JupyterLab with the lessons in it, and a browser that reads them.
+
+What it writes goes into a folder of its own.
+"""
 
 import json
 import os
@@ -28,7 +31,8 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
 }
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"
-READY = f"path => window.jupyterapp && {NOTEBOOK}?.context?.path == path && {NOTEBOOK}.sessionContext?.session?.kernel"
+READY = f"""path => window.jupyterapp && {NOTEBOOK}?.context?.path == path
+    && {NOTEBOOK}.sessionContext?.session?.kernel"""
 COMMANDS = "window.jupyterapp.commands"
 BEGIN = f"""name => new Promise(begins => {{
     const heard = (_, message) => message.header.msg_type == "execute_input" && begins();
@@ -39,7 +43,7 @@ BEGIN = f"""name => new Promise(begins => {{
 
 @contextmanager
 def serve(folder):
-    """A server on a free port with a token, over short copies of the lessons in `folder`; its address."""
+    """A server on a free port with a token, over short copies of the lessons; its address."""
     lessons = folder / "lessons"
     lessons.mkdir()
     for path in LESSONS:
@@ -83,7 +87,10 @@ def serve(folder):
 
 
 def wait_for_address(folder, server, seconds=60):
-    """The address that the server has written down. RuntimeError with its log if it ends or takes too long."""
+    """The address that the server has written down.
+
+    RuntimeError with its log if it ends or takes too long.
+    """
     for _ in range(seconds * 10):
         found = list((folder / "runtime").glob("jpserver-*.json"))
         if found and found[0].read_text().strip().endswith("}"):
@@ -114,7 +121,10 @@ def browser():
 
 
 class Lesson:
-    """A lesson open in a page of its own, its kernel ready. `errors`: what the page's console has complained of."""
+    """A lesson open in a page of its own, its kernel ready.
+
+    `errors`: what the page's console has complained of.
+    """
 
     def __init__(self, started, address, name, **view):
         self.address = address
@@ -135,7 +145,10 @@ class Lesson:
         self.page.evaluate(f"name => {COMMANDS}.execute(name)", command)
 
     def begin(self, command="notebook:run-cell"):
-        """Run a command of JupyterLab, and wait only until the kernel has begun a cell; `end` waits for the rest."""
+        """Run a command of JupyterLab, and wait only until the kernel has begun a cell.
+
+        `end` waits for the rest.
+        """
         self.page.evaluate(BEGIN, command)
 
     def end(self):

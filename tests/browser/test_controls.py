@@ -1,4 +1,4 @@
-"""Each lesson in a real browser: all cells run, and each control pressed, dragged and typed into as a reader would.
+"""Each lesson in a real browser: all cells run, each control moved as a reader would.
 
 `make test-browser` installs what this needs and runs it.
 """
@@ -46,7 +46,10 @@ def opened(started, address):
 
 @pytest.fixture
 def lesson(opened, request):
-    """The lesson with the number in the test's name, all its cells run, nothing wrong in it before or after the test."""
+    """The lesson with the number in the test's name, all its cells run.
+
+    Nothing is wrong in it before or after the test.
+    """
     lesson = opened(int(re.search(r"lesson_(\d)", request.node.name)[1]))
     nothing_is_wrong(lesson)
     yield lesson
@@ -63,7 +66,8 @@ def nothing_is_wrong(lesson):
         == []
     )
     assert lesson.errors == []
-    broken = "() => [...document.querySelectorAll('.jp-Notebook img')].filter(i => !i.complete || !i.naturalWidth).length"
+    images = "[...document.querySelectorAll('.jp-Notebook img')]"
+    broken = f"() => {images}.filter(i => !i.complete || !i.naturalWidth).length"
     lesson.page.wait_for_function(f"() => ({broken})() == 0")
 
 
@@ -101,7 +105,8 @@ class Control:
             self.box.locator("img").element_handle(),
             self.box.locator(".widget-html-content").element_handle(),
         )
-        different = "([image, text, src, said]) => image.getAttribute('src') != src && text.innerText != said"
+        new = "image.getAttribute('src') != src && text.innerText != said"
+        different = f"([image, text, src, said]) => {new}"
         self.page.wait_for_function(
             different, arg=[image, text, before[1], before[0]], timeout=20_000
         )
@@ -136,7 +141,7 @@ class Control:
 
 
 def seconds_until(control, act, done):
-    """Seconds, by the page's own clock, from `act` until the page has done what the JavaScript says."""
+    """Seconds, by the page's own clock, from `act` until the page has done `done` (JavaScript)."""
     start = control.page.evaluate("() => performance.now()")
     act()
     return (
@@ -144,7 +149,8 @@ def seconds_until(control, act, done):
     ) / 1000
 
 
-STOPPED = "[...document.querySelectorAll('button')].find(button => button.innerText.trim() == 'Stop').disabled"
+BUTTONS = "[...document.querySelectorAll('button')]"
+STOPPED = f"{BUTTONS}.find(button => button.innerText.trim() == 'Stop').disabled"
 
 
 def begin(console, epochs):
@@ -210,8 +216,10 @@ def test_lesson_1_run_again_ends_the_training_of_the_console_before(lesson):
     lesson.prints("console-run", "nothing was started")
     console = Control(lesson, "console")
     console.says("Press Start")
-    ended = "before._thread.join(5); assert not before._thread.is_alive() and before.run.epochs < 5_000_000"
-    run = f"code => {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code }}).done.then(reply => reply.content.status)"
+    ended = "before._thread.join(5)\nassert not before._thread.is_alive()\n"
+    ended += "assert before.run.epochs < 5_000_000"
+    kernel = f"{NOTEBOOK}.sessionContext.session.kernel"
+    run = f"code => {kernel}.requestExecute({{ code }}).done.then(reply => reply.content.status)"
     assert lesson.page.evaluate(run, ended) == "ok"
     begin(console, 5_000_000)
     lesson.select("console-run")
@@ -269,12 +277,14 @@ def test_lesson_5_steps_forward_and_back(lesson):
 
 
 LUMINANCE = """element => {
-    const part = value => { value /= 255; return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4 };
+    const part = value => { value /= 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4 };
     const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
     const opaque = e => { const c = numbers(getComputedStyle(e).backgroundColor);
-                          return c.length < 4 || c[3] > 0 || !e.parentElement ? c : opaque(e.parentElement) };
-    const [a, b] = [light(numbers(getComputedStyle(element).color)), light(opaque(element))].sort((x, y) => y - x);
+        return c.length < 4 || c[3] > 0 || !e.parentElement ? c : opaque(e.parentElement) };
+    const text = light(numbers(getComputedStyle(element).color));
+    const [a, b] = [text, light(opaque(element))].sort((x, y) => y - x);
     return (a + 0.05) / (b + 0.05)
 }"""
 

@@ -1,4 +1,4 @@
-"""The simulation of a step, held against another one, launch by launch, and against arithmetic by hand."""
+"""The simulation of a step, held against another one, and against arithmetic by hand."""
 
 import itertools
 from dataclasses import replace

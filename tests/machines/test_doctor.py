@@ -1,6 +1,5 @@
 """What may be wrong with an environment."""
 
-import pytest
 import torch
 
 from day37 import __main__ as commands

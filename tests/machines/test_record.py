@@ -36,7 +36,7 @@ def quick(monkeypatch):
 
 def test_record_then_compare(quick, tmp_path, capsys):
     path = tmp_path / "here.json"
-    assert record(path, **SMALL) == 0
+    assert record(path, **SMALL) == ("complete", 0)
     recording = load(path)
     assert "complete" in recording.source and recording.machine["torch"] == torch.__version__
     assert len(recording.runs["cpu"].losses) == 50
@@ -72,7 +72,7 @@ def test_an_interrupt_keeps_what_was_finished(quick, tmp_path, monkeypatch, caps
 
     monkeypatch.setattr(recorder, "measure_launch", stop)
     path = tmp_path / "part.json"
-    assert record(path, **SMALL) == 130
+    assert record(path, **SMALL)[1] == 130
     part = load(path)
     assert "interrupted at: launches, cpu" in part.source
     assert list(part.copies) == ["cpu"] and part.launches == {} and part.ladders == {}
@@ -97,7 +97,7 @@ def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(
 
     monkeypatch.setattr(recorder, "train", swallow)
     path = tmp_path / "none.json"
-    assert record(path, **SMALL) == 130
+    assert record(path, **SMALL)[1] == 130
     assert load(path).runs == {}
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -105,7 +105,7 @@ def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(
 def test_a_stage_that_fails_is_named_and_the_others_go_on(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "measure_launch", lambda _: 1 / 0)
     path = tmp_path / "part.json"
-    assert record(path, **SMALL) == 1
+    assert record(path, **SMALL)[1] == 1
     part = load(path)
     assert "launches, cpu failed: division by zero" in part.source
     assert list(part.ladders) == ["cpu"] and part.launches == {}
@@ -119,14 +119,14 @@ def test_a_number_that_is_none_costs_one_stage(quick, tmp_path, monkeypatch):
         lambda _: replace(real(launches=2, repeats=2), launches=math.nan),
     )
     path = tmp_path / "part.json"
-    assert record(path, **SMALL) == 1
+    assert record(path, **SMALL)[1] == 1
     assert load(path).launches == {} and load(path).ladders
 
 
 def test_a_stage_that_is_told_without_tqdm(quick, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     plan = [Stage("one", "runs", "cpu", list), Stage("two", "runs", "cpu", list)]
-    assert list(recorder._progress(plan)) == plan
+    assert list(commands._progress(plan)) == plan
     assert capsys.readouterr().out == "1/2 one, cpu\n2/2 two, cpu\n"
 
 
