@@ -1,0 +1,1006 @@
+"""The figures, read back from what matplotlib draws; results and numbers are made by hand."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
+
+from day37 import StepQueue, plot, plot_seconds, published, train
+from day37.data import IrisSplit
+from day37.experiments.calls import Call
+from day37.experiments.fixed_costs import CopyCosts
+from day37.experiments.growth import Crossover, Growth
+from day37.experiments.phases import PHASES, StepPhases
+from day37.experiments.reads import CostModel, Interval, ReadSweep
+from day37.experiments.timeline import Span, Timeline
+from day37.faster.ladder import Ladder, Rung
+from day37.results import Comparison, Live, Measurement, Origin
+from day37.show.plots import draw_png, draw_reads
+from day37.training import TrainingRun
+
+CPU = Live("cpu", "CPU 1", "today")
+GPU = Live("cuda:0", "GPU 1", "today")
+OLD = Origin("cuda:0", "GPU 2", "last year")
+
+
+class Elsewhere(Origin):
+    """An origin of a kind that no figure can have typed."""
+
+    kind = "TOLD"
+
+
+ORIGINS = {
+    "live on the CPU": CPU,
+    "live on a GPU": GPU,
+    "recorded on a GPU": OLD,
+    "recorded on a CPU": Origin("cpu", "CPU 2", "last year"),
+    "of a kind of its own": Elsewhere("cpu", "CPU 3", "once"),
+}
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+# Results, built by hand
+
+
+def spread(low, middle, high, *, name="m", origin=CPU):
+    """Five samples with the quartiles `low` and `high` and the median `middle`, in seconds."""
+    return Measurement(name, (high, low / 2, middle, 3 * high, low), origin)
+
+
+def spread_us(low, middle, high, **how):
+    return spread(low * 1e-6, middle * 1e-6, high * 1e-6, **how)
+
+
+def run_of(losses, every=1, *, name="run", seconds=2.5, origin=CPU, epochs=None):
+    """A run that read these losses, one every `every` epochs."""
+    at = tuple(range(every, every * len(losses) + 1, every))
+    return TrainingRun(name, tuple(losses), at, epochs or at[-1], len(losses), seconds, origin)
+
+
+def comparison(ratio, low, high, *, names=("old", "new"), origin=CPU):
+    first, second = (spread(1, 2, 5, name=name, origin=origin) for name in names)
+    return Comparison(first, second, ratio, low, high)
+
+
+def phases(origin=CPU):
+    """Phases of 10, 20, … 60 µs; the whole step takes 230 µs, its middle half 220 to 270."""
+    times = {}
+    for i, name in enumerate(PHASES, 1):
+        times[name] = spread_us(10 * i - 1, 10 * i, 10 * i + 4, name=name, origin=origin)
+    return StepPhases(times, spread_us(220, 230, 270, name="whole step", origin=origin))
+
+
+def timeline(origin=CPU):
+    host = (Span("forward", 0.0, 3e-6), Span("loss", 4e-6, 9e-6), Span("forward", 11e-6, 12e-6))
+    return Timeline(host, (Span("a", 1e-6, 2e-6), Span("b", 10e-6, 14e-6)), origin)
+
+
+def copies(origin=GPU):
+    times = (spread_us(4, 5, 9, origin=origin), spread_us(50, 70, 80, origin=origin))
+    return CopyCosts((4, 4000), times)
+
+
+SIZES = {"rows": (12, 24, 48), "width": (100, 300, 700)}
+
+
+def growth(origin=CPU, other=None, *, over="rows"):
+    one = (spread_us(4, 5, 9), spread_us(10, 14, 15), spread_us(20, 21, 29))
+    two = (spread_us(6, 8, 9), spread_us(7, 10, 11), spread_us(11, 12, 19))
+    one = tuple(Measurement("m", m.samples, origin) for m in one)
+    two = tuple(Measurement("m", m.samples, other or origin) for m in two)
+    return Growth(over, SIZES[over], {"one": one, "two": two})
+
+
+def crossover(over="rows", slower_at=12, faster_at=48):
+    return Crossover("one", "two", over, slower_at, faster_at)
+
+
+def sweep(origin=CPU):
+    """1, 1/2, 1/4, 1/5 reads and 450, 420, 430, 350 µs an epoch; the last of more epochs."""
+    made = []
+    for every, epochs, us in ((1, 1000, 450), (2, 1000, 420), (4, 1000, 430), (5, 4000, 350)):
+        losses = [0.5] * (epochs // every)
+        made.append(run_of(losses, every, seconds=us * epochs * 1e-6, origin=origin))
+    return ReadSweep(tuple(made))
+
+
+EXACT = ((0.0,) * 3,) * 3
+
+
+def cost_model(runs=None, *, b=50e-6, kind=CostModel):
+    """0.1 s for a training, 300 µs for an epoch, 50 µs for a read."""
+    ends = (Interval(value, value / 2, value * 4) for value in (0.1, 300e-6, b))
+    return kind(*ends, EXACT, runs or sweep())
+
+
+class Lopsided(CostModel):
+    """Whatever is asked, 2 s and 10 ms a read, at least 1 s less, at most 3 s more."""
+
+    def predict(self, epochs, reads):
+        seconds = 2 + 0.01 * reads
+        return Interval(seconds, seconds - 1, seconds + 3)
+
+
+def lopsided(origin=CPU):
+    return cost_model(sweep(origin), kind=Lopsided)
+
+
+QUEUE = StepQueue(3, 8e-6, 2e-6, 3e-5)
+
+
+def call_tree():
+    """a holds b and d, b holds c."""
+    c = Call("__call__", "c", "run", (7,))
+    b = Call("forward", "b", "run", (8,), [c])
+    return Call("__call__", "a", "run", (9,), [b, Call("hook", "d", "after")])
+
+
+def rung(name, *times_ms, origin=CPU, obstacle=""):
+    time = spread(*(t * 1e-3 for t in times_ms), origin=origin) if times_ms else None
+    return Rung(name, "x", "y", obstacle, time)
+
+
+def ladder(origin=CPU):
+    """1000 epochs in 400 ms, and in 90; so 400 µs an epoch, and 90."""
+    rungs = (
+        rung("plain", 300, 400, 700, origin=origin),
+        rung("graph", obstacle="no GPU"),
+        rung("quick", 80, 90, 130, origin=origin),
+    )
+    return Ladder(1000, rungs)
+
+
+# What a figure shows
+
+
+def text_of(axes):
+    """All that can be read in the figure."""
+    legend = axes.get_legend()
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
+    labels += legend.get_texts() if legend else []
+    for outside in axes.figure.legends:
+        labels += outside.get_texts()
+    words = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
+    return " | ".join([*words, *(label.get_text() for label in labels)])
+
+
+def extents(patch):
+    """A bar or a strip: the corners of its outline."""
+    return patch.get_patch_transform().transform_path(patch.get_path()).get_extents()
+
+
+def across(patch):
+    return pytest.approx((extents(patch).x0, extents(patch).x1))
+
+
+def upwards(patch):
+    return pytest.approx((extents(patch).y0, extents(patch).y1))
+
+
+def bars_of(collection):
+    """Left, right, bottom and top of each bar of a lane."""
+    found = []
+    for path in collection.get_paths():
+        ends = path.get_extents()
+        found.append((ends.x0, ends.x1, ends.y0, ends.y1))
+    return found
+
+
+def error_bars(axes):
+    """The two ends of every error bar, in the order in which they were drawn."""
+    found = []
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer):
+            for segment in container.lines[2][0].get_segments():
+                along = 0 if container.has_xerr else 1
+                found.append(tuple(segment[:, along].tolist()))
+    return found
+
+
+def band(collection):
+    """The lowest and the highest of a filled band, at each x."""
+    ends = {}
+    for x, y in np.concatenate([path.vertices for path in collection.get_paths()]).tolist():
+        low, high = ends.get(x, (y, y))
+        ends[x] = (min(low, y), max(high, y))
+    return ends
+
+
+def line_called(axes, label):
+    return next(line for line in axes.get_lines() if line.get_label() == label)
+
+
+def legend_colours(legend):
+    """The colour beside each word of the legend."""
+    colours = {}
+    for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+        is_line = hasattr(handle, "get_color")
+        colours[text.get_text()] = to_hex(handle.get_color() if is_line else handle.get_facecolor())
+    return colours
+
+
+def ticks(axis):
+    """The words at each place of an axis."""
+    words = [label.get_text() for label in axis.get_ticklabels()]
+    return dict(zip(map(float, axis.get_ticklocs()), words, strict=True))
+
+
+# Where a result comes from
+
+
+def reads_axes(origin, *, right=0):
+    axes = draw_reads(run_of([0.9, 0.5, 0.4], origin=origin), lopsided(origin), 1)
+    return axes.figure.axes[right]
+
+
+WITH_ORIGIN = {
+    "losses": lambda o: plot(run_of([0.9, 0.5], origin=o)),
+    "samples": lambda o: plot(spread(1, 2, 5, origin=o)),
+    "comparisons": lambda o: plot(comparison(2, 1.5, 4, origin=o)),
+    "seconds": lambda o: plot_seconds([run_of([0.5], origin=o)]),
+    "phases": lambda o: plot(phases(o)),
+    "timeline": lambda o: plot(timeline(o)),
+    "timeline with a title": lambda o: plot(timeline(o), title="two steps"),
+    "copies": lambda o: plot(copies(o)),
+    "growth": lambda o: plot(growth(o)),
+    "growth over the width": lambda o: plot(growth(o, over="width")),
+    "costs": lambda o: plot(cost_model(sweep(o))),
+    "reads, left": lambda o: reads_axes(o, right=0),
+    "reads, right": lambda o: reads_axes(o, right=1),
+    "ladder": lambda o: plot(ladder(o)),
+}
+KINDS = ("LIVE", "RECORDED", "MODELLED", "TOLD")
+WITHOUT_ORIGIN = {
+    "rows": lambda: plot(ROWS),
+    "calls": lambda: plot(call_tree()),
+}
+
+
+@pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS.keys())
+@pytest.mark.parametrize("figure", WITH_ORIGIN.values(), ids=WITH_ORIGIN.keys())
+def test_a_figure_says_where_its_result_is_from_and_whether_it_is_live(figure, origin):
+    shown = text_of(figure(origin))
+    assert f"{origin.kind}, {origin.machine} ({origin.device})" in shown
+    assert [kind for kind in KINDS if kind in shown] == [origin.kind]
+
+
+@pytest.mark.parametrize("figure", WITHOUT_ORIGIN.values(), ids=WITHOUT_ORIGIN.keys())
+def test_a_figure_of_what_was_not_timed_claims_no_origin(figure):
+    shown = text_of(figure())
+    assert not [kind for kind in KINDS if kind in shown]
+
+
+def test_a_figure_of_a_simulation_is_modelled_and_gives_its_numbers():
+    axes = plot(QUEUE)
+    assert axes.get_title().splitlines()[-1] == f"MODELLED, {QUEUE} (a queue)"
+    shown = text_of(axes)
+    assert [kind for kind in KINDS if kind in shown] == ["MODELLED"]
+
+
+def test_a_figure_of_two_origins_names_both():
+    figures = [
+        plot(run_of([0.5, 0.4]), run_of([0.7, 0.6], origin=OLD)),
+        plot(spread(1, 2, 5), spread(1, 2, 5, origin=OLD)),
+        plot(comparison(2, 1.5, 4), comparison(2, 1.5, 4, origin=OLD)),
+        plot_seconds([run_of([0.5]), run_of([0.5], origin=OLD)]),
+        plot(copies(CPU), copies(OLD)),
+        plot(growth(CPU, OLD)),
+        plot(ladder(CPU), ladder(OLD)),
+    ]
+    for axes in figures:
+        shown = text_of(axes)
+        assert "LIVE, CPU 1 (cpu)" in shown and "RECORDED, GPU 2 (cuda:0)" in shown, shown
+
+
+def test_a_comparison_of_two_origins_names_both():
+    c = Comparison(spread(1, 2, 5, origin=GPU), spread(1, 2, 5, origin=OLD), 2, 1.5, 4)
+    title = plot(c, title="t").get_title()
+    assert title == "t\nLIVE, GPU 1 (cuda:0); RECORDED, GPU 2 (cuda:0)"
+
+
+def last_lines(axes):
+    return [each.get_title().splitlines()[-1] for each in axes.figure.axes]
+
+
+def test_the_two_halves_of_the_figure_of_reads_have_their_own_origins():
+    left = draw_reads(run_of([0.9, 0.5], origin=CPU), lopsided(OLD), 1)
+    assert last_lines(left) == ["LIVE, CPU 1 (cpu)", "RECORDED, GPU 2 (cuda:0)"]
+    left = draw_reads(run_of([0.9, 0.5], origin=OLD), lopsided(CPU), 1)
+    assert last_lines(left) == ["RECORDED, GPU 2 (cuda:0)", "LIVE, CPU 1 (cpu)"]
+
+
+LABELS = {
+    "losses": ("epoch", "cross-entropy loss"),
+    "samples": ("sample", "time (ms)"),
+    "comparisons": ("ratio of the times, with its interval", ""),
+    "seconds": ("seconds", ""),
+    "phases": ("µs per step (medians; line: the whole's middle half)", ""),
+    "timeline": ("µs", ""),
+    "copies": ("bytes copied", "time (µs)"),
+    "growth": ("rows in the batch", "µs per step"),
+    "growth over the width": ("hidden width", "µs per step"),
+    "costs": ("reads per epoch", "µs per epoch"),
+    "reads, left": ("epoch", "cross-entropy loss"),
+    "reads, right": ("steps to a read", "seconds for 3 steps"),
+    "ladder": ("µs per step (logarithmic)", ""),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_axes_say_what_they_show_and_in_what_unit(name):
+    axes = WITH_ORIGIN[name](CPU)
+    axes.figure.draw_without_rendering()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == LABELS[name]
+
+
+LOGARITHMIC = {
+    "losses": ("linear", "linear"),
+    "samples": ("linear", "linear"),
+    "comparisons": ("linear", "linear"),
+    "seconds": ("linear", "linear"),
+    "phases": ("linear", "linear"),
+    "timeline": ("linear", "linear"),
+    "copies": ("log", "log"),
+    "growth": ("log", "log"),
+    "costs": ("log", "linear"),
+    "reads, left": ("linear", "linear"),
+    "reads, right": ("log", "linear"),
+    "ladder": ("log", "linear"),
+}
+
+
+@pytest.mark.parametrize("name", LOGARITHMIC)
+def test_the_axes_are_logarithmic_where_sizes_differ_by_orders(name):
+    axes = WITH_ORIGIN[name](CPU)
+    assert (axes.get_xscale(), axes.get_yscale()) == LOGARITHMIC[name]
+
+
+# Losses
+
+
+def test_losses_stand_at_the_epochs_at_which_they_were_read():
+    axes = plot(run_of([0.9, 0.5, 0.4], every=10), run_of([0.8, 0.7], every=3))
+    first, second = axes.get_lines()
+    assert first.get_xdata().tolist() == [10, 20, 30]
+    assert first.get_ydata().tolist() == [0.9, 0.5, 0.4]
+    assert second.get_xdata().tolist() == [3, 6]
+    assert second.get_ydata().tolist() == [0.8, 0.7]
+
+
+def test_losses_of_a_training_and_of_a_recording(model, data):
+    run = train(model, data, epochs=20, progress=False)
+    theirs = published().runs["cpu-every-epoch"]
+    axes = plot(run, theirs)
+    assert "RECORDED, Intel Core i7-12800HX" in text_of(axes)
+    live, recorded = axes.get_lines()
+    assert tuple(live.get_ydata()) == run.losses
+    assert tuple(recorded.get_xdata()) == theirs.epochs_read
+    assert tuple(recorded.get_ydata()) == theirs.losses
+
+
+def test_each_curve_is_told_apart_and_named():
+    first = run_of([0.9, 0.5], name="first")
+    second = run_of([0.8, 0.7], name="second", origin=OLD)
+    axes = plot(first, second)
+    one, two = axes.get_lines()
+    assert one.get_label() == "first: LIVE, CPU 1 (cpu)"
+    assert two.get_label() == "second: RECORDED, GPU 2 (cuda:0)"
+    assert one.get_color() != two.get_color()
+    assert one.get_linestyle() != two.get_linestyle()
+    colours = legend_colours(axes.get_legend())
+    assert colours[one.get_label()] == to_hex(one.get_color())
+    assert colours[two.get_label()] == to_hex(two.get_color())
+
+
+# Rows
+
+X = torch.tensor([[1.0, 2, 3, 4], [10, 20, 30, 40], [5, 6, 7, 8], [50, 60, 70, 80]])
+Y = torch.tensor([1, 0, 1, 2])
+FEATURES = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
+ROWS = IrisSplit(X, Y, X[:1], Y[:1], FEATURES, ("a", "b", "c"))
+
+
+def test_rows_lie_at_their_last_two_columns_by_class():
+    axes = plot(ROWS)
+    drawn = {}
+    for line in axes.get_lines():
+        drawn[line.get_label()] = (line.get_xdata().tolist(), line.get_ydata().tolist())
+    assert drawn == {"a": ([30], [40]), "b": ([3, 7], [4, 8]), "c": ([70], [80])}
+
+
+def test_the_columns_of_the_rows_are_named():
+    axes = plot(ROWS)
+    assert axes.get_xlabel() == "petal length (scaled)"
+    assert axes.get_ylabel() == "petal width (scaled)"
+    assert axes.get_title() == "4 rows, by class (2 of 4 columns)"
+
+
+def test_each_class_has_a_colour_and_a_marker_of_its_own(data):
+    axes = plot(data)
+    lines = axes.get_lines()
+    assert [len(line.get_xdata()) for line in lines] == data.y_train.bincount().tolist()
+    assert len({line.get_marker() for line in lines}) == 3
+    assert len({line.get_color() for line in lines}) == 3
+    assert all(line.get_linestyle() == "None" for line in lines)
+    colours = legend_colours(axes.get_legend())
+    assert colours == {line.get_label(): to_hex(line.get_color()) for line in lines}
+
+
+# Samples
+
+
+def test_samples_are_drawn_in_their_order_in_ms():
+    axes = plot(Measurement("m", (0.004, 0.002, 0.009), CPU))
+    points = axes.get_lines()[0]
+    assert points.get_xdata().tolist() == [1, 2, 3]
+    assert points.get_ydata().tolist() == pytest.approx([4, 2, 9])
+    assert points.get_linestyle() == "None"
+
+
+def two_measurements():
+    return spread(0.002, 0.003, 0.007, name="a"), spread(0.02, 0.05, 0.06, name="b")
+
+
+def test_a_line_marks_each_median_in_ms():
+    axes = plot(*two_measurements())
+    _, a, _, b = axes.get_lines()
+    assert a.get_ydata() == pytest.approx([3, 3])
+    assert b.get_ydata() == pytest.approx([50, 50])
+
+
+def test_a_band_holds_each_middle_half_in_ms():
+    axes = plot(*two_measurements())
+    a, b = axes.patches
+    assert upwards(a) == (2, 7)
+    assert upwards(b) == (20, 60)
+
+
+def test_points_median_and_band_of_a_measurement_have_the_colour_of_its_name():
+    axes = plot(*two_measurements())
+    colours = legend_colours(axes.get_legend())
+    assert list(colours) == ["a: median 3 ms", "b: median 50 ms"]
+    for i, colour in enumerate(colours.values()):
+        points, median = axes.get_lines()[2 * i : 2 * i + 2]
+        assert to_hex(points.get_color()) == to_hex(median.get_color()) == colour
+        assert to_hex(axes.patches[i].get_facecolor()) == colour
+    assert len(set(colours.values())) == 2
+
+
+def test_the_axis_of_samples_begins_at_zero_and_holds_them_all():
+    low, high = plot(*two_measurements()).get_ylim()
+    assert low == 0
+    assert high > 180
+
+
+# Comparisons
+
+
+def two_comparisons():
+    return comparison(0.5, 0.4, 0.9), comparison(3, 2.5, 7, names=("x", "y"))
+
+
+def test_a_ratio_stands_in_its_row():
+    axes = plot(*two_comparisons())
+    points = [container.lines[0] for container in axes.containers]
+    assert [point.get_xdata().tolist() for point in points] == [[0.5], [3]]
+    assert [point.get_ydata().tolist() for point in points] == [[0], [1]]
+
+
+def test_a_ratio_has_its_interval():
+    axes = plot(*two_comparisons())
+    assert error_bars(axes) == [pytest.approx((0.4, 0.9)), pytest.approx((2.5, 7))]
+
+
+def test_a_row_says_what_is_divided_by_what_and_what_follows():
+    axes = plot(*two_comparisons(), comparison(1, 0.5, 3))
+    words = ticks(axes.yaxis)
+    assert words[0] == "new\n÷ old:\nfaster"
+    assert words[1] == "y\n÷ x:\nslower"
+    assert words[2] == "new\n÷ old:\ncannot tell"
+    low, high = axes.get_ylim()
+    assert low < 0 and high > 2
+
+
+def test_a_line_at_one_is_where_both_are_equal():
+    axes = plot(*two_comparisons())
+    upright = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
+    assert [list(line.get_xdata()) for line in upright] == [[1, 1]]
+
+
+# Seconds
+
+
+def three_runs():
+    return [
+        run_of([0.5], name="first", seconds=2.5),
+        run_of([0.5], name="second", seconds=16.85, origin=OLD),
+        run_of([0.5], name="third", seconds=4.0, origin=GPU),
+    ]
+
+
+def test_a_bar_is_as_long_as_its_run():
+    axes = plot_seconds(three_runs())
+    ends = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
+    assert ends == [(0, 2.5), (0, 16.85), (0, 4)]
+    assert [text.get_text() for text in axes.texts] == ["2.50 s", "16.85 s", "4.00 s"]
+
+
+def test_a_bar_stands_beside_its_run_and_the_first_on_top():
+    axes = plot_seconds(three_runs())
+    words = ticks(axes.yaxis)
+    named = [words[bar.get_y() + bar.get_height() / 2] for bar in axes.patches]
+    assert named[0] == "first\nLIVE, CPU 1 (cpu)"
+    assert named[1] == "second\nRECORDED, GPU 2 (cuda:0)"
+    assert named[2] == "third\nLIVE, GPU 1 (cuda:0)"
+    bottom, top = axes.get_ylim()
+    assert top < 0 < 2 < bottom
+
+
+def test_the_cpu_has_a_colour_of_its_own():
+    cpu, old, gpu = (to_hex(bar.get_facecolor()) for bar in plot_seconds(three_runs()).patches)
+    assert cpu != gpu == old
+
+
+def test_recorded_bars_are_hatched():
+    axes = plot_seconds(three_runs())
+    assert [bar.get_hatch() for bar in axes.patches] == [None, "//", None]
+
+
+def test_the_longest_bar_and_its_number_fit():
+    left, right = plot_seconds(three_runs()).get_xlim()
+    assert left == 0
+    assert right > 16.85
+
+
+# Phases
+
+
+def test_the_phases_are_stacked_in_their_order_in_us():
+    bars = plot(phases()).patches[:6]
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
+    each = [(0, 10), (10, 30), (30, 60), (60, 100), (100, 150), (150, 210)]
+    assert ends == [pytest.approx(pair) for pair in each]
+
+
+def test_the_whole_step_is_a_bar_from_zero_in_a_row_of_its_own():
+    axes = plot(phases())
+    *parts, whole = axes.patches
+    assert across(whole) == (0, 230)
+    words = ticks(axes.yaxis)
+    rows = [words[round(bar.get_y() + bar.get_height() / 2, 6)] for bar in (*parts, whole)]
+    assert rows == ["phases"] * 6 + ["whole step"]
+
+
+def test_the_phases_stand_above_the_whole_step():
+    axes = plot(phases())
+    *parts, whole = axes.patches
+    bottom, top = axes.get_ylim()
+    assert all(bottom > whole.get_y() > part.get_y() > top for part in parts)
+
+
+def test_the_whole_step_has_its_middle_half():
+    assert error_bars(plot(phases())) == [pytest.approx((220, 270))]
+
+
+def test_each_phase_has_the_colour_of_its_name():
+    axes = plot(phases())
+    colours = legend_colours(axes.figure.legends[0])
+    bars = [to_hex(bar.get_facecolor()) for bar in axes.patches[:6]]
+    assert list(colours.items()) == list(zip(PHASES, bars, strict=True))
+    assert len(set(bars)) == 6
+
+
+# Timeline
+
+
+def lanes(axes):
+    return {lane.get_label(): bars_of(lane) for lane in axes.collections}
+
+
+def test_the_hosts_phases_lie_in_the_upper_lane_in_us():
+    drawn = lanes(plot(timeline()))
+    assert drawn["forward"] == [pytest.approx((0, 3, 1.1, 1.9)), pytest.approx((11, 12, 1.1, 1.9))]
+    assert drawn["loss"] == [pytest.approx((4, 9, 1.1, 1.9))]
+
+
+def test_the_devices_work_lies_in_the_lower_lane_in_us():
+    drawn = lanes(plot(timeline()))
+    first, second = drawn["operation"]
+    assert first == pytest.approx((1, 2, 0.1, 0.9))
+    assert second == pytest.approx((10, 14, 0.1, 0.9))
+
+
+NAMED = [(CPU, "operations"), (GPU, "device"), (OLD, "device")]
+
+
+@pytest.mark.parametrize(("origin", "word"), NAMED)
+def test_the_lanes_are_named(origin, word):
+    axes = plot(timeline(origin))
+    assert ticks(axes.yaxis) == {0.5: word, 1.5: "host"}
+    low, high = axes.get_ylim()
+    assert low < high
+
+
+def test_each_lane_has_the_colour_of_its_name():
+    axes = plot(timeline(GPU))
+    colours = legend_colours(axes.figure.legends[0])
+    assert list(colours) == ["forward", "loss", "kernel or copy"]
+    drawn = {lane.get_label(): to_hex(lane.get_facecolor()[0]) for lane in axes.collections}
+    assert drawn == colours
+    assert len(set(colours.values())) == 3
+
+
+def test_a_timeline_says_how_busy_the_device_is():
+    title = plot(timeline(GPU)).get_title()
+    assert title == "The device works 36% of the time (profiled)\nLIVE, GPU 1 (cuda:0)"
+
+
+def test_a_timeline_may_have_a_title_of_its_own():
+    axes = plot(timeline(OLD), title="two steps")
+    assert axes.get_title() == "Two steps\nRECORDED, GPU 2 (cuda:0)"
+
+
+# Queue
+
+
+@pytest.mark.parametrize("queue", [QUEUE, StepQueue(2, 1e-6, 7e-6, 3e-5, every=2)], ids=str)
+def test_the_lanes_of_a_simulation_are_those_of_its_timeline(queue):
+    axes = plot(queue)
+    drawn = lanes(axes)
+    assert list(drawn) == ["launches", "wait", "read", "kernel or copy"]
+    timeline = queue.timeline(3)
+    for name in ("launches", "wait", "read"):
+        spans = [s for s in timeline.host if s.name == name]
+        want = [pytest.approx((s.start * 1e6, s.end * 1e6, 1.1, 1.9)) for s in spans]
+        assert drawn[name] == want
+    want = [pytest.approx((s.start * 1e6, s.end * 1e6, 0.1, 0.9)) for s in timeline.device]
+    assert drawn["kernel or copy"] == want
+    assert ticks(axes.yaxis) == {0.5: "device", 1.5: "host"}
+
+
+def test_the_figure_of_a_simulation_has_as_many_steps_as_are_asked_for():
+    for steps in (1, 5):
+        axes = plot(QUEUE, steps=steps)
+        assert len(lanes(axes)["launches"]) == steps
+        assert axes.get_title().splitlines()[1] == f"the first {steps} steps"
+
+
+def test_the_title_of_a_simulation_is_its_finding():
+    first, second, _ = plot(QUEUE).get_title().splitlines()
+    assert first == QUEUE.finding() == "20,000 steps: 1.12 s; what binds: reads"
+    assert second == "the first 3 steps"
+
+
+@pytest.mark.parametrize(("every", "says"), [(3, ""), (4, ", no read yet")])
+def test_a_figure_before_the_first_read_says_so(every, says):
+    title = plot(StepQueue(3, 8e-6, 2e-6, 3e-5, every)).get_title()
+    assert title.splitlines()[1] == f"the first 3 steps{says}"
+
+
+# Copies
+
+
+def test_copies_show_the_median_in_us_over_the_bytes():
+    line = plot(copies()).get_lines()[0]
+    assert line.get_xdata().tolist() == [4, 4000]
+    assert line.get_ydata().tolist() == pytest.approx([5, 70])
+
+
+def test_copies_have_a_band_for_the_middle_half():
+    drawn = band(plot(copies()).collections[0])
+    assert drawn == {4: pytest.approx((4, 9)), 4000: pytest.approx((50, 80))}
+
+
+def test_copies_to_each_device_have_their_own_line():
+    slow = CopyCosts((4, 4000), (spread_us(40, 50, 90), spread_us(500, 700, 800)))
+    axes = plot(copies(GPU), slow)
+    assert line_called(axes, "from the host to cuda:0").get_ydata() == pytest.approx([5, 70])
+    assert line_called(axes, "from the host to cpu").get_ydata() == pytest.approx([50, 700])
+    bands = [to_hex(area.get_facecolor()[0]) for area in axes.collections]
+    assert bands == [to_hex(line.get_color()) for line in axes.get_lines()]
+    assert bands == list(legend_colours(axes.get_legend()).values())
+
+
+# Growth
+
+
+EACH_WAY = pytest.mark.parametrize(("over", "sizes"), SIZES.items())
+
+
+@EACH_WAY
+def test_growth_shows_each_settings_medians_in_us_over_its_sizes(over, sizes):
+    axes = plot(growth(over=over))
+    for name, medians in (("one", [5, 14, 21]), ("two", [8, 10, 12])):
+        line = line_called(axes, name)
+        assert tuple(line.get_xdata()) == sizes
+        assert line.get_ydata() == pytest.approx(medians)
+
+
+@EACH_WAY
+def test_growth_has_bands_for_the_middle_halves(over, sizes):
+    one, two = plot(growth(over=over)).collections
+    ends = (4, 9), (10, 15), (20, 29)
+    assert band(one) == {x: pytest.approx(pair) for x, pair in zip(sizes, ends, strict=True)}
+    ends = (6, 9), (7, 11), (11, 19)
+    assert band(two) == {x: pytest.approx(pair) for x, pair in zip(sizes, ends, strict=True)}
+
+
+def test_the_lines_and_bands_of_growth_have_the_colours_of_their_names():
+    axes = plot(growth())
+    colours = legend_colours(axes.get_legend())
+    drawn = {line.get_label(): to_hex(line.get_color()) for line in axes.get_lines()}
+    assert drawn == colours
+    assert [to_hex(area.get_facecolor()[0]) for area in axes.collections] == list(colours.values())
+
+
+@pytest.mark.parametrize(("over", "ends"), [("rows", (12, 48)), ("width", (100, 700))])
+def test_the_crossing_is_a_strip_from_surely_slower_to_surely_faster(over, ends):
+    (strip,) = plot(growth(over=over), crossover=crossover(over, *ends)).patches
+    assert across(strip) == ends
+    assert strip.get_label() == "cannot tell"
+
+
+@pytest.mark.parametrize("ends", [{"slower_at": None}, {"faster_at": None}])
+def test_there_is_no_strip_where_there_is_no_crossing(ends):
+    assert not plot(growth(), crossover=crossover(**ends)).patches
+    assert not plot(growth()).patches
+
+
+@pytest.mark.parametrize(("over", "other"), [("rows", "width"), ("width", "rows")])
+def test_a_crossing_over_another_thing_than_the_growth_is_an_error(over, other):
+    with pytest.raises(ValueError, match=f"crossover must be one over {over}, as the growth is"):
+        plot(growth(over=over), crossover=crossover(other))
+
+
+def test_growth_has_the_title_that_it_is_given():
+    assert plot(growth(), title="Wider").get_title() == "Wider\nLIVE, CPU 1 (cpu)"
+
+
+# Costs
+
+
+def test_costs_show_each_runs_us_an_epoch_over_its_reads_an_epoch():
+    points = plot(cost_model()).get_lines()[0]
+    assert points.get_xdata().tolist() == [1, 0.5, 0.25, 0.2]
+    assert points.get_ydata().tolist() == pytest.approx([450, 420, 430, 350])
+    assert points.get_linestyle() == "None"
+
+
+def test_the_fitted_line_is_the_cost_model_at_the_usual_number_of_epochs():
+    axes = plot(cost_model())
+    reads, us = axes.get_lines()[1].get_data()
+    assert reads[0] == pytest.approx(0.2)
+    assert reads[-1] == pytest.approx(1)
+    assert us == pytest.approx(100 + 300 + 50 * reads)  # 0.1 s over 1000 epochs are 100 µs
+    assert axes.get_lines()[1].get_label().startswith("fitted")
+
+
+def test_the_title_of_costs_is_what_the_model_says_of_a_read():
+    title = plot(cost_model()).get_title()
+    assert title == "a read costs 50 µs (99% interval 25 µs to 200 µs)\nLIVE, CPU 1 (cpu)"
+
+
+def test_runs_far_above_the_others_leave_the_figure_and_are_counted():
+    slow = run_of([0.5] * 1000, seconds=900 * 1000e-6)
+    axes = plot(cost_model(ReadSweep((*sweep().runs, slow))))
+    assert axes.get_lines()[0].get_label() == "one run (1 above the figure)"
+    assert axes.get_lines()[0].get_ydata()[-1] == pytest.approx(900)
+    assert axes.get_ylim()[1] == pytest.approx(1.5 * 430)
+    near = plot(cost_model())
+    assert near.get_lines()[0].get_label() == "one run"
+    assert 450 < near.get_ylim()[1] < 645
+
+
+# Reads
+
+LOSSES = tuple(1 / n for n in range(1, 101))
+
+
+def reads_figure(every=30):
+    return draw_reads(run_of(LOSSES), lopsided(), every).figure.axes
+
+
+def test_the_figure_of_reads_shows_the_losses_that_are_read_among_all():
+    left, _ = reads_figure()
+    every = line_called(left, "every loss")
+    assert list(every.get_xdata()) == list(range(1, 101))
+    assert tuple(every.get_ydata()) == LOSSES
+    seen = line_called(left, "those read")
+    assert list(seen.get_xdata()) == [30, 60, 90]
+    assert list(seen.get_ydata()) == [1 / 30, 1 / 60, 1 / 90]
+    assert left.get_title().startswith("Steps to a read 30: 3 losses\n")
+
+
+def test_the_time_falls_as_there_are_more_steps_to_a_read():
+    _, right = reads_figure()
+    every, seconds = right.get_lines()[0].get_data()
+    assert (every[0], every[-1]) == (1, 100)
+    assert seconds == pytest.approx(2 + 0.01 * 100 / every)
+
+
+def test_the_time_has_its_interval():
+    _, right = reads_figure()
+    drawn = band(right.collections[0])
+    assert len(drawn) > 10
+    for every, ends in drawn.items():
+        seconds = 2 + 0.01 * 100 / every
+        assert ends == pytest.approx((seconds - 1, seconds + 3))
+
+
+def test_a_point_stands_at_the_steps_to_a_read_that_were_chosen():
+    _, right = reads_figure()
+    point = right.containers[0].lines[0]
+    assert point.get_xdata().tolist() == [30]
+    assert point.get_ydata().tolist() == pytest.approx([2.03])
+    assert error_bars(right) == [pytest.approx((1.03, 5.03))]
+
+
+def test_the_axis_of_the_time_begins_at_zero_and_holds_the_interval():
+    low, high = reads_figure()[1].get_ylim()
+    assert low == 0
+    assert high > 6
+
+
+def test_a_figure_of_reads_needs_every_loss():
+    for run in (run_of([0.5, 0.4], every=2), run_of([0.5, 0.4], epochs=3)):
+        with pytest.raises(ValueError, match="run must be a run with every loss"):
+            draw_reads(run, lopsided(), 1)
+
+
+# Calls
+
+
+def test_a_call_is_a_bar_from_its_beginning_to_its_return_at_its_depth():
+    axes = plot(call_tree())
+    found = [bars_of(bars) for bars in axes.collections]
+    assert sorted(bar for bars in found for bar in bars) == [
+        pytest.approx((0.5, 8.5, -0.45, 0.45)),
+        pytest.approx((1.5, 5.5, 0.55, 1.45)),
+        pytest.approx((2.5, 4.5, 1.55, 2.45)),
+        pytest.approx((5.5, 7.5, 0.55, 1.45)),
+    ]
+
+
+def test_a_call_inside_another_lies_below_it():
+    bottom, top = plot(call_tree()).get_ylim()
+    assert bottom > 2 > 0 > top
+
+
+def test_a_call_is_named_in_the_middle_of_its_bar():
+    names = {}
+    for text in plot(call_tree()).texts:
+        names[text.get_text()[0]] = text.get_position()
+        if hasattr(text, "xy"):
+            names[text.get_text()[0]] = tuple(text.xy)
+    assert names == {"a": (4.5, 0), "b": (3.5, 1), "c": (3.5, 2), "d": (6.5, 1)}
+
+
+def test_a_line_stands_at_the_event_that_is_asked_for():
+    assert list(plot(call_tree(), event=3).get_lines()[0].get_xdata()) == [3, 3]
+    assert not plot(call_tree()).get_lines()
+
+
+# Ladder
+
+
+def row_of(axes, place):
+    """The way in whose row this place is."""
+    words = ticks(axes.yaxis)
+    return words[min(words, key=lambda at: abs(at - place))]
+
+
+def test_a_ladder_shows_us_a_step_in_the_row_of_its_way():
+    axes = plot(ladder())
+    points = axes.containers[0].lines[0]
+    assert points.get_xdata().tolist() == pytest.approx([400, 90])
+    assert [row_of(axes, place) for place in points.get_ydata()] == ["plain", "quick"]
+
+
+def test_a_ladder_shows_the_middle_halves():
+    plain, quick = error_bars(plot(ladder()))
+    assert plain == pytest.approx((300, 700))
+    assert quick == pytest.approx((80, 130))
+
+
+def test_a_ladder_is_a_time_for_one_epoch():
+    two = ladder()
+    axes = plot(Ladder(500, two.rungs))
+    assert axes.containers[0].lines[0].get_xdata().tolist() == pytest.approx([800, 180])
+    assert error_bars(axes)[0] == pytest.approx((600, 1400))
+
+
+def test_a_ladders_numbers_stand_at_their_points():
+    axes = plot(ladder())
+    notes = {text.get_text(): text.xy for text in axes.texts}
+    assert notes["400"] == pytest.approx((400, 0))
+    assert notes["90"] == pytest.approx((90, 2))
+
+
+def test_a_missing_way_says_why_in_its_own_row():
+    axes = plot(ladder())
+    missing = [text for text in axes.texts if "not here" in text.get_text()]
+    assert [text.get_text() for text in missing] == ["not here: no GPU"]
+    assert row_of(axes, missing[0].xy[1]) == "graph"
+
+
+def test_a_way_that_one_ladder_has_is_not_missing():
+    with_graph = Ladder(1000, (*ladder().rungs[:1], rung("graph", 20, 30, 70)))
+    for ladders in ((ladder(), with_graph), (with_graph, ladder())):
+        axes = plot(*ladders)
+        assert not [text for text in axes.texts if "not here" in text.get_text()]
+
+
+def test_the_first_way_is_on_top():
+    axes = plot(ladder())
+    assert ticks(axes.yaxis) == {0: "plain", 1: "graph", 2: "quick"}
+    bottom, top = axes.get_ylim()
+    assert bottom > 2 > 0 > top
+
+
+def test_the_title_of_a_ladder_names_its_quickest_way():
+    title = plot(ladder()).get_title()
+    assert title == "The same losses, at best in 90 µs a step: quick\nLIVE, CPU 1 (cpu)"
+
+
+def test_two_ladders_lie_beside_each_other_and_the_recorded_one_is_hollow():
+    quicker = Ladder(1000, (rung("plain", 30, 40, 70, origin=OLD),))
+    axes = plot(ladder(), quicker)
+    live, recorded = (container.lines[0] for container in axes.containers)
+    assert live.get_xdata().tolist() == pytest.approx([400, 90])
+    assert recorded.get_xdata().tolist() == pytest.approx([40])
+    assert live.get_ydata()[0] != recorded.get_ydata()[0]
+    assert row_of(axes, live.get_ydata()[0]) == row_of(axes, recorded.get_ydata()[0]) == "plain"
+    assert (live.get_fillstyle(), recorded.get_fillstyle()) == ("full", "none")
+    labels = [container.get_label() for container in axes.containers]
+    assert labels == ["LIVE, CPU 1 (cpu)", "RECORDED, GPU 2 (cuda:0)"]
+    assert to_hex(live.get_color()) != to_hex(recorded.get_color())
+
+
+# Titles
+
+WITH_TITLE = {
+    "losses": lambda **t: plot(run_of([0.9, 0.5]), **t),
+    "samples": lambda **t: plot(spread(1, 2, 5), **t),
+    "comparisons": lambda **t: plot(comparison(2, 1.5, 4), **t),
+    "seconds": lambda **t: plot_seconds([run_of([0.5])], **t),
+    "timeline": lambda **t: plot(timeline(), **t),
+    "growth": lambda **t: plot(growth(), **t),
+}
+
+
+@pytest.mark.parametrize("figure", WITH_TITLE.values(), ids=WITH_TITLE.keys())
+def test_a_title_replaces_the_figures_own(figure):
+    assert figure(title="Mine").get_title().splitlines()[0] == "Mine"
+    assert figure().get_title().splitlines()[0] not in ("", "Mine")
+
+
+# Pictures
+
+
+def test_a_picture_is_drawn_apart_from_the_cell():
+    run = run_of([0.9, 0.5])
+    assert draw_png(plot, run).startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+    plot(run)
+    assert len(plt.get_fignums()) == 1
+    with pytest.raises(ValueError, match="crossover"):
+        draw_png(plot, growth(), crossover=crossover("width"))
+    plot(run)
+    assert len(plt.get_fignums()) == 2
+
+
+def test_a_picture_shows_what_it_is_given():
+    low, high = run_of([0.9, 0.5]), run_of([0.9, 0.8])
+    assert draw_png(plot, low) == draw_png(plot, low)
+    assert draw_png(plot, low) != draw_png(plot, high)
+    assert draw_png(plot, low) != draw_png(plot, low, title="another")
