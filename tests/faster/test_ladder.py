@@ -186,11 +186,13 @@ print(ready_compiler(torch.device("cpu"))[0])
 @pytest.mark.skipif(os.name == "nt", reason="on Windows the compiler is not found by PATH alone")
 def test_a_missing_compiler_is_a_reason(tmp_path):
     names = ("CC", "CXX", "CONDA_PREFIX")
-    environment = {k: v for k, v in os.environ.items() if k not in names} | {"PATH": str(tmp_path)}
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    environment |= {"PATH": str(tmp_path), "CUDA_HOME": str(tmp_path)}  # a toolkit without a GPU
     command = [sys.executable, "-c", NO_COMPILER]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "compiler" in done.stdout or "g++" in done.stdout, done.stdout + done.stderr
     assert len(done.stdout.strip().splitlines()) == 1
+    assert done.stderr == ""  # a notebook shows it in red
 
 
 def test_compiling_leaves_the_environment_as_it_was(monkeypatch):
