@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import io
+import logging
 import os
 import shutil
 import tempfile
@@ -40,7 +41,11 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
 
 
 def _import_quietly() -> None:
-    """Import what torch would import later: with a CUDA toolkit and no GPU it tells stderr so."""
+    """Import what torch would import later: with a CUDA toolkit and no GPU it tells stderr so.
+
+    Older releases print it, newer ones log it as a warning.
+    """
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(ImportError):
         import torch.utils.cpp_extension  # noqa: F401
 
