@@ -116,33 +116,56 @@ def gpu_recording(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, gpu_recording):
+    """Each lesson run once, in the hardest way, and what it left in its folder.
+
+    Each cell twice in a row, in an empty folder, without the network, without ipywidgets, with a
+    recording of a GPU, and on a device that is not "cpu" by name: "cpu:0". The cells take that for
+    an accelerator, and torch computes on it anywhere. (pytest --nbmake runs them as they are.)
+    """
+    first = NO_COMPILING + "import pathlib\nfrom day37.machines import recording\n"
+    first += f"recording.FOLDER = pathlib.Path({str(gpu_recording)!r})\n"
+    first += "import sys\nsys.modules['ipywidgets'] = None\n"
+    done = {}
+
+    def run_once(path):
+        if path not in done:
+            folder = tmp_path_factory.mktemp("lesson")
+            notebook = run(path, folder, times=2, device="cpu:0", first=first)
+            done[path] = notebook, list(folder.iterdir())
+        return done[path]
+
+    return run_once
+
+
 @pytest.mark.slow
 @each_lesson
-def test_each_cell_may_run_twice_anywhere_and_shows_a_recorded_gpu(path, tmp_path, gpu_recording):
-    folder = f"pathlib.Path({str(gpu_recording)!r})"
-    there = f"import pathlib\nfrom day37.machines import recording\nrecording.FOLDER = {folder}\n"
-    done = run(path, tmp_path, times=2, first=there)
-    assert list(tmp_path.iterdir()) == []
-    assert printed(done, "stderr") == ""
-    if path in LESSONS[2:4]:  # lesson 2 shows it as a bar of its last figure
-        assert "RECORDED, " + cpu_name() + " (cuda:0)" in printed(done)
-
-
-BRANCHES = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "cpu:0"}
+def test_each_cell_may_run_twice_in_any_folder_and_is_silent_on_stderr(path, ran):
+    notebook, left = ran(path)
+    assert left == []
+    assert printed(notebook, "stderr") == ""
 
 
 @pytest.mark.slow
 @each_lesson
-def test_without_ipywidgets_and_with_a_second_device(path, tmp_path):
-    # "cpu:0" is not "cpu" by name: the cells take it for an accelerator, and torch computes on it.
-    hidden = "import sys\nsys.modules['ipywidgets'] = None\n"
-    done = run(path, tmp_path, device="cpu:0", first=NO_COMPILING + hidden)
-    assert BRANCHES.get(path.stem, "") in printed(done)
-    results = [o for cell in done.cells for o in cell.get("outputs", []) if "data" in o]
+def test_without_ipywidgets_each_control_says_so_and_the_still_figures_stand(path, ran):
+    notebook, _ = ran(path)
+    results = [o for cell in notebook.cells for o in cell.get("outputs", []) if "data" in o]
     says = [output.data.get("text/plain", "") for output in results]
     absent = [text for text in says if "ipywidgets is not installed" in text]
-    assert len(absent) == (0 if path is LESSONS[1] else 1)
+    assert len(absent) == (0 if path is LESSONS[1] else 2)  # a control a lesson, its cell run twice
     assert sum("image/png" in output.data for output in results) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", LESSONS[1:4], ids=lambda path: path.stem)
+def test_a_second_device_and_a_recorded_gpu_are_shown(path, ran):
+    text = printed(ran(path)[0])
+    branches = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "(cpu:0)"}
+    assert branches.get(path.stem, "") in text
+    if path is not LESSONS[1]:  # lesson 2 shows it as a bar of its last figure
+        assert "RECORDED, " + cpu_name() + " (cuda:0)" in text
 
 
 def printed(notebook, stream="stdout"):
@@ -301,7 +324,12 @@ def test_every_taught_cell_has_its_comparison():
     assert found == set(COMPARISONS)
 
 
-@pytest.mark.parametrize("tag", COMPARISONS)
+SLOW = {"taught-train"}  # it trains twice, in full
+
+
+@pytest.mark.parametrize(
+    "tag", [pytest.param(t, marks=[pytest.mark.slow] if t in SLOW else []) for t in COMPARISONS]
+)
 def test_the_library_does_what_the_cell_teaches(tag, monkeypatch, capsys):
     lesson, comparison = COMPARISONS[tag]
     names = taught(LESSONS[lesson], tag, **({} if tag == "taught-train" else {"EPOCHS": 300}))
