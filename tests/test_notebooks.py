@@ -162,7 +162,7 @@ def test_without_ipywidgets_each_control_says_so_and_the_still_figures_stand(pat
 @pytest.mark.parametrize("path", LESSONS[1:4], ids=lambda path: path.stem)
 def test_a_second_device_and_a_recorded_gpu_are_shown(path, ran):
     text = printed(ran(path)[0])
-    branches = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "(cpu:0)"}
+    branches = {"02_gpu_migration": "99% interval", "03_overhead_analysis": "  cpu:0"}
     assert branches.get(path.stem, "") in text
     if path is not LESSONS[1]:  # lesson 2 shows it as a bar of its last figure
         assert "RECORDED, " + cpu_name() + " (cuda:0)" in text
