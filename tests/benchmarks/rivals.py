@@ -1,25 +1,28 @@
-"""The same training outside the library, each as a way: by hand, in NumPy, scikit-learn, skorch and JAX."""
+"""The same training outside the library: by hand, NumPy, scikit-learn, skorch and JAX."""
 
 import importlib
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from day37 import MLP, IrisSplit
-from day37.speedups import Way
-from day37.ways import Run, pack_data, pack_weights, unpack_weights
+from day37 import MLP, Stopwatch
+from day37.data import IrisSplit
+from day37.faster.ladder import Way
+from day37.faster.ways import Run
 
 
 def hand_written(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> Run:
     """Lesson 1's loop."""
 
-    def run() -> torch.Tensor:
-        loss_fn, losses = nn.CrossEntropyLoss(), []
+    def run() -> Tensor:
+        loss_fn = nn.CrossEntropyLoss()
         optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        losses = []
         for _ in range(epochs):
             loss = loss_fn(model(data.x_train), data.y_train)
             optimizer.zero_grad()
@@ -37,21 +40,21 @@ def _weights(model: MLP) -> list[np.ndarray]:
 
 
 @torch.no_grad()
-def _give_back(model: MLP, weights: list) -> None:
+def _give_back(model: MLP, *trained) -> None:
     """Put the trained weights, in the order of `_weights`, into the model."""
-    for parameter, trained in zip(model.parameters(), weights, strict=True):
-        parameter.copy_(torch.tensor(np.asarray(trained)))
+    for parameter, weights in zip(model.parameters(), trained, strict=True):
+        parameter.copy_(torch.tensor(np.asarray(weights)))
 
 
-def _rows(data: IrisSplit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y and y as ones and zeros, on the host."""
+def _rows(data: IrisSplit) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows, and ones and zeros for their classes, on the host."""
     truth = one_hot(data.y_train, len(data.class_names)).float()
-    return data.x_train.cpu().numpy(), data.y_train.cpu().numpy(), truth.cpu().numpy()
+    return data.x_train.cpu().numpy(), truth.cpu().numpy()
 
 
 def numpy_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     """Gradients written out by hand, float32, on the host."""
-    x, _, truth = _rows(data)
+    x, truth = _rows(data)
 
     def step(w1: np.ndarray, b1: np.ndarray, w2: np.ndarray, b2: np.ndarray) -> float:
         h = np.maximum(x @ w1.T + b1, 0)
@@ -68,69 +71,68 @@ def numpy_loop(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
         b1 -= lr * dh.sum(0)
         return loss
 
-    def run() -> torch.Tensor:
+    def run() -> Tensor:
         weights = _weights(model)
-        losses = torch.tensor([step(*weights) for _ in range(epochs)], dtype=torch.float32)
-        _give_back(model, weights)
-        return losses
+        losses = [step(*weights) for _ in range(epochs)]
+        _give_back(model, *weights)
+        return torch.tensor(losses, dtype=torch.float32)
 
     return run
 
 
 def numpy_rows_innermost(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
-    """The same in the layout of `compiled_loop`: NumPy too goes faster along the rows. On the host."""
-    n, features = data.x_train.shape
-    x, truth, _ = (
-        packed.cpu().numpy() for packed in pack_data(data, n, features + 1, len(data.class_names))
-    )
+    """The same with a column for each row, and each bias as one more column of its weights."""
+    x, truth = (np.ascontiguousarray(each.T) for each in _rows(data))
+    n = x.shape[1]
+    x = np.vstack([x, np.ones((1, n), np.float32)])
+    h = np.ones((model.fc1.out_features + 1, n), np.float32)  # the last row stays 1
 
     def step(w1: np.ndarray, w2: np.ndarray) -> float:
-        h = np.maximum(w1 @ x, 0)
+        np.maximum(w1 @ x, 0, out=h[:-1])
         z = w2 @ h
         z -= z.max(0)
         e = np.exp(z)
         s = e.sum(0)
         loss = (np.log(s).sum() - np.vdot(truth, z)) / n
         dz = (e / s - truth) / n
-        dh = (w2[:, :-1].T @ dz) * (h[:-1] > 0)  # without the unit that is always 1
+        dh = (w2[:, :-1].T @ dz) * (h[:-1] > 0)
         w2 -= lr * (dz @ h.T)
-        w1[:-1] -= lr * (dh @ x.T)
+        w1 -= lr * (dh @ x.T)
         return loss
 
-    def run() -> torch.Tensor:
-        weights = [packed.cpu().numpy() for packed in pack_weights(model)]
-        losses = torch.tensor([step(*weights) for _ in range(epochs)], dtype=torch.float32)
-        model.load_state_dict(unpack_weights(model, *map(torch.from_numpy, weights)))
-        return losses
+    def run() -> Tensor:
+        w1, b1, w2, b2 = _weights(model)
+        first = np.column_stack([w1, b1])
+        second = np.column_stack([w2, b2])
+        losses = [step(first, second) for _ in range(epochs)]
+        _give_back(model, first[:, :-1], first[:, -1], second[:, :-1], second[:, -1])
+        return torch.tensor(losses, dtype=torch.float32)
 
     return run
 
 
 def scikit_learn(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
-    """MLPClassifier, on the host. `fit` from the weights it has: quicker than a call of partial_fit for each epoch."""
+    """MLPClassifier, on the host. `fit` from given weights: quicker than partial_fit each epoch."""
     from sklearn.neural_network import MLPClassifier
 
-    x, y, _ = _rows(data)
-    sgd = {
-        "solver": "sgd",
-        "learning_rate_init": lr,
-        "momentum": 0,
-        "alpha": 0,
-        "batch_size": len(x),
-        "shuffle": False,
-    }
+    x, _ = _rows(data)
+    y = data.y_train.cpu().numpy()
+    sgd = {"solver": "sgd", "learning_rate_init": lr, "momentum": 0, "alpha": 0}
+    full_batch = {"batch_size": len(x), "shuffle": False}
     never_stop = {"tol": 0, "n_iter_no_change": np.inf, "max_iter": epochs}
-    net = MLPClassifier((model.fc1.out_features,), warm_start=True, **sgd, **never_stop)
+    options = sgd | full_batch | never_stop
+    net = MLPClassifier((model.fc1.out_features,), warm_start=True, **options)
     net.partial_fit(x, y, classes=np.unique(y))  # only so that it has weights to be replaced
 
-    def run() -> torch.Tensor:
+    def run() -> Tensor:
         w1, b1, w2, b2 = _weights(model)
-        net.coefs_, net.intercepts_, net.loss_curve_ = [w1.T.copy(), w2.T.copy()], [b1, b2], []
+        net.coefs_ = [w1.T.copy(), w2.T.copy()]
+        net.intercepts_ = [b1, b2]
+        net.loss_curve_ = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that all the epochs were run
             net.fit(x, y)
-        (w1, w2), (b1, b2) = net.coefs_, net.intercepts_
-        _give_back(model, [w1.T, b1, w2.T, b2])
+        _give_back(model, net.coefs_[0].T, b1, net.coefs_[1].T, b2)
         return torch.tensor(net.loss_curve_)
 
     return run
@@ -141,19 +143,13 @@ def skorch_net(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     from skorch import NeuralNetClassifier
     from skorch.history import History
 
-    options = {
-        "batch_size": -1,
-        "iterator_train__shuffle": False,
-        "train_split": None,
-        "callbacks": "disable",
-        "verbose": 0,
-    }
+    full_batch = {"batch_size": -1, "iterator_train__shuffle": False, "train_split": None}
+    quiet = {"callbacks": "disable", "verbose": 0}
     sgd = {"optimizer": torch.optim.SGD, "lr": lr, "max_epochs": epochs}
-    net = NeuralNetClassifier(
-        model, criterion=nn.CrossEntropyLoss, device=str(data.device), **sgd, **options
-    ).initialize()
+    options = full_batch | quiet | sgd | {"device": str(data.device)}
+    net = NeuralNetClassifier(model, criterion=nn.CrossEntropyLoss, **options).initialize()
 
-    def run() -> torch.Tensor:
+    def run() -> Tensor:
         net.history_ = History()
         net.partial_fit(data.x_train, data.y_train)
         return torch.tensor([epoch["batches"][0]["train_loss"] for epoch in net.history_])
@@ -161,75 +157,60 @@ def skorch_net(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
     return run
 
 
-def jax_scan(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
-    """All epochs as one compiled lax.scan, whose output is the losses; on the data's kind of device if JAX has one."""
+def jax_scan(model: MLP, data: IrisSplit, epochs: int, lr: float, *, innermost=False) -> Run:
+    """All epochs as one compiled lax.scan, on JAX's own first device.
+
+    `innermost`: with a column for each row, as in `numpy_rows_innermost`.
+    """
     import jax
 
-    device = _jax_device(data.device.type)
-    x, truth = (jax.device_put(rows, device) for rows in _rows(data)[::2])
+    x, truth = (jax.numpy.array(each.T if innermost else each) for each in _rows(data))
+    relu = jax.nn.relu
 
     def loss_of(weights: list) -> jax.Array:
         w1, b1, w2, b2 = weights
-        scores = jax.nn.relu(x @ w1.T + b1) @ w2.T + b2
-        return -(jax.nn.log_softmax(scores) * truth).sum() / len(x)
+        if innermost:
+            scores = w2 @ relu(w1 @ x + b1[:, None]) + b2[:, None]
+        else:
+            scores = relu(x @ w1.T + b1) @ w2.T + b2
+        logs = jax.nn.log_softmax(scores, axis=0 if innermost else 1)
+        return -(logs * truth).sum() / len(data.y_train)
 
     def step(weights: list, _: None) -> tuple[list, jax.Array]:
         loss, gradients = jax.value_and_grad(loss_of)(weights)
         return [w - lr * g for w, g in zip(weights, gradients, strict=True)], loss
 
-    train = jax.jit(
-        lambda weights: jax.lax.scan(step, weights, length=epochs, unroll=5)
-    )  # 5 as in compiled_loop
+    train = jax.jit(lambda weights: jax.lax.scan(step, weights, length=epochs, unroll=5))
 
-    def run() -> torch.Tensor:
-        weights, losses = jax.block_until_ready(
-            train([jax.device_put(w, device) for w in _weights(model)])
-        )
-        _give_back(model, weights)
+    def run() -> Tensor:
+        weights, losses = jax.block_until_ready(train(_weights(model)))
+        _give_back(model, *weights)
         return torch.tensor(np.asarray(losses))
 
     return run
 
 
-def _jax_device(kind: str):
-    """JAX's first device of this kind, or its CPU."""
-    import jax
+def _needs(package: str) -> Callable[..., tuple[str, float]]:
+    """A way's need: that `package`, of the bench extra, is there; and the seconds of its import."""
 
-    try:
-        return jax.devices(kind)[0]
-    except RuntimeError:
-        return jax.devices("cpu")[0]
-
-
-def _needs(package: str) -> Callable[..., str]:
-    """A way's need: that `package`, of the bench extra, can be imported (here, outside any stopwatch)."""
-
-    def obstacle(*_) -> str:
+    def obstacle(*_) -> tuple[str, float]:
         try:
-            importlib.import_module(package)
+            with Stopwatch() as watch:
+                importlib.import_module(package)
         except ImportError:
-            return "not installed: pip install -e '.[bench]'"
-        return ""
+            return "not installed: pip install -e '.[bench]'", 0.0
+        return "", watch.seconds
 
     return obstacle
 
 
-HAND_WRITTEN = Way("hand-written loop", "nothing", "nothing", hand_written)
+jax_rows_innermost = partial(jax_scan, innermost=True)
+HAND_WRITTEN = Way("hand-written loop", "", "", hand_written)
 RIVALS = (
-    Way("NumPy", "autograd", "gradients by hand", numpy_loop),
-    Way(
-        "NumPy, rows innermost",
-        "autograd, and slow loops",
-        "gradients by hand",
-        numpy_rows_innermost,
-    ),
-    Way("scikit-learn", "the loop", "the models it has", scikit_learn),
-    Way("skorch", "the loop", "time at each epoch", skorch_net, (_needs("skorch"),)),
-    Way(
-        "JAX",
-        "Python between steps",
-        "time to compile, functions without side effects",
-        jax_scan,
-        (_needs("jax"),),
-    ),
+    Way("NumPy", "", "", numpy_loop),
+    Way("NumPy, rows innermost", "", "", numpy_rows_innermost),
+    Way("scikit-learn", "", "", scikit_learn),
+    Way("skorch", "", "", skorch_net, _needs("skorch")),
+    Way("JAX", "", "", jax_scan, _needs("jax")),
+    Way("JAX, rows innermost", "", "", jax_rows_innermost, _needs("jax")),
 )
