@@ -11,7 +11,7 @@ from torch import nn
 from day37.checks import check_fit, whole_number
 from day37.data import IrisSplit
 from day37.device import synchronize
-from day37.results import Live, Origin
+from day37.results import Live, Origin, table
 from day37.training import make_step
 
 HOST = torch.autograd.DeviceType.CPU
@@ -41,10 +41,10 @@ class OperationCount:
         elif self.origin.device == "cpu":
             kernels = "no kernel launches"
         calls = f"{sum(self.operations.values()):.0f} operations per step"
-        lines = [f"{calls}, {kernels}; {self.origin}. The most frequent:"]
         most = sorted(self.operations.items(), key=lambda item: -item[1])
-        lines += [f"{count:6.0f}  {name}" for name, count in most[:SHOWN]]
-        return "\n".join(lines)
+        rows = [(name, f"{count:.0f}") for name, count in most[:SHOWN]]
+        text = table(("the most frequent", "per step"), rows)
+        return f"{calls}, {kernels}; {self.origin}\n{text}"
 
 
 def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> OperationCount:

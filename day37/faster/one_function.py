@@ -54,7 +54,7 @@ def training(features: int, rows: int, classes: int, hidden: int):
         dh = np.empty(rows, np.float32)
         count = np.float32(rows)
         for epoch in range(epochs):
-            # forward; `kind` is a class
+            # FORWARD: the hidden units, then a score for each class (`kind`)
             for unit in range(hidden):
                 for row in range(rows):
                     value = b1[unit]
@@ -70,7 +70,7 @@ def training(features: int, rows: int, classes: int, hidden: int):
                         value += w2[kind, unit] * h[unit, row]
                     z[kind, row] = value
                     largest = max(largest, value)
-                # loss: log(total) - score of the right class; a score is z less the row's largest z
+                # LOSS: log(total) - score of the right class; the score is z less the largest z
                 total[row] = ZERO
                 for kind in range(classes):
                     score = z[kind, row] - largest
@@ -89,7 +89,7 @@ def training(features: int, rows: int, classes: int, hidden: int):
             for first in range(0, rows, 10):  # ten logs in one: with 7,000 classes it still fits
                 loss += np.log(total[first : first + 10].prod())
             losses[epoch] = loss / count
-            # backward and step
+            # BACKWARD: the slopes; each STEP (weight -= lr * slope) as soon as its slope is known
             for kind in range(classes):
                 slope = ZERO
                 for row in range(rows):
