@@ -115,6 +115,25 @@ def test_the_diagonal_of_the_squares_holds_the_half_widths():
         assert each.value - each.low == pytest.approx(cost.squares[i][i] ** 0.5)
 
 
+def test_the_intervals_are_of_99_percent_by_students_t(monkeypatch):
+    import scipy.optimize
+
+    found = []
+    real = scipy.optimize.curve_fit
+
+    def spy(*arguments, **how):
+        found.append(real(*arguments, **how))
+        return found[-1]
+
+    monkeypatch.setattr(scipy.optimize, "curve_fit", spy)
+    cost = fit_cost(made_up(0.01, 650e-6, 190e-6, noise=0.02, repeats=2))
+    best, covariance = found[0]
+    for i, each in enumerate((cost.fixed, cost.a, cost.b)):
+        share = (each.high - each.low) / 2 / each.value
+        # 12 runs and three costs leave 9 degrees of freedom; t as in any table.
+        assert share == pytest.approx(3.24984 * covariance[i, i] ** 0.5 / best[i], rel=1e-5)
+
+
 def fits(repeats=8, fixed=0.01, a=650e-6, b=190e-6, noise=0.02):
     """The costs from a hundred sweeps that differ in their noise."""
     return [fit_cost(made_up(fixed, a, b, noise, repeats, seed)) for seed in range(100)]

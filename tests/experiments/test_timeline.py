@@ -88,6 +88,18 @@ def test_the_first_and_the_last_step_may_be_the_quickest(model, data, profiled, 
     assert record_timeline(model, data, steps=1).host[-1].end == pytest.approx(60e-6)
 
 
+def test_a_timeline_begins_where_a_step_begins(model, data, profiled):
+    now = 1000
+    slow_then_quick = (100, 100, 100, 10, 10, 10)
+    for took in [(100,) * 6] * 4 + [slow_then_quick, slow_then_quick[::-1]] + [(100,) * 6] * 4:
+        for name, us in zip(PHASES, took, strict=True):
+            profiled.append(Event(name, now, now + us))
+            now += us
+    timeline = record_timeline(model, data, steps=1)
+    assert [span.name for span in timeline.host] == list(PHASES)
+    assert timeline.length == pytest.approx(330e-6)  # six phases across the two took 60 µs
+
+
 def test_the_profilers_events_may_come_in_any_order(model, data, profiled):
     took = [600] * 10
     took[5] = 60
