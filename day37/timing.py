@@ -58,11 +58,11 @@ def with_threads(threads: int, fn: Callable) -> Callable:
     """A function that calls `fn` with torch set to `threads` CPU threads, and sets it back."""
     whole_number("threads", threads)
 
-    def call(*arguments):
+    def call(*arguments, **options):
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            return fn(*arguments)
+            return fn(*arguments, **options)
         finally:
             torch.set_num_threads(before)
 
@@ -143,14 +143,14 @@ def judge(first: Measurement, second: Measurement, *, few: bool = False) -> Comp
     for a sample of 0 s, and unless both have equally many samples, 8 or more: fewer can decide
     nothing (if `few`, their interval has no bounds).
     """
+    shortest = min(*first.samples, *second.samples)
+    allowed = "above 0 s: too short for this clock, so call it many times a run"
+    require(shortest > 0, "the shortest sample", shortest, allowed)
     pairs = len(first.samples)
     if few and pairs < 8:
         return Comparison(first, second, second.median / first.median, 0.0, inf)
     enough = pairs >= 8 and pairs == len(second.samples)
     require(enough, "repeats", pairs, "8 or more, the same for both")
-    shortest = min(*first.samples, *second.samples)
-    allowed = "above 0 s: too short for this clock, so call it many times a run"
-    require(shortest > 0, "the shortest sample", shortest, allowed)
     ratios = np.divide(second.samples, first.samples)
     return Comparison(first, second, float(np.median(ratios)), *interval_of_median(ratios))
 

@@ -316,3 +316,9 @@ def test_a_gpu_queues_and_finishes_later():
         for _ in range(20):
             a @ a
     assert watch.queued < watch.seconds / 2
+
+
+def test_a_few_samples_of_nothing_are_no_ratio():
+    nothing = measurement([0.0, 0.0])
+    with pytest.raises(ValueError, match="too short for this clock"):
+        judge(nothing, measurement([1.0, 1.0]), few=True)

@@ -23,7 +23,7 @@ SHOWN = 8  # rows of the table
 class OperationCount:
     """How often a step and its read call each operation of torch, and each kernel.
 
-    `copies`: between host and device, or on it; `reads`: numbers brought to Python;
+    `copies`: between host and device, or on it, fills too; `reads`: numbers brought to Python;
     `kernel_seconds`: all kernels of a step. On the CPU there are no kernels.
     """
 
