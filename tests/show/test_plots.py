@@ -1002,6 +1002,7 @@ def test_a_picture_is_drawn_apart_from_the_cell():
 
 def test_a_picture_shows_what_it_is_given():
     low, high = run_of([0.9, 0.5]), run_of([0.9, 0.8])
-    assert draw_png(plot, low) == draw_png(plot, low)
-    assert draw_png(plot, low) != draw_png(plot, high)
-    assert draw_png(plot, low) != draw_png(plot, low, title="another")
+    picture = draw_png(plot, low)
+    assert draw_png(plot, low) == picture
+    assert draw_png(plot, high) != picture
+    assert draw_png(plot, low, title="another") != picture
