@@ -76,3 +76,10 @@ def check_fit(model: nn.Module, data) -> None:
         high = int(y.max())
         allowed = f"labels from 0 to {classes - 1}"
         require(low >= 0 and high < classes, "data.y_train", f"labels {low} to {high}", allowed)
+
+
+def check_complete(run) -> None:
+    """ValueError unless every epoch's loss is in the run."""
+    complete = 0 < len(run.losses) == run.epochs
+    seen = f"{len(run.losses)} losses of {run.epochs} epochs"
+    require(complete, "run", seen, "a run with every loss")

@@ -1,5 +1,3 @@
-import pytest
-
 from day37 import Adder, Counter, EarlyStopping
 
 

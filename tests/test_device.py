@@ -67,7 +67,7 @@ def test_a_command_that_fails_has_said_nothing():
         ("Darwin", "Apple M2 Pro", "Apple M2 Pro"),
         (
             "Windows",
-            "HKEY_LOCAL_MACHINE\\HARDWARE\n    ProcessorNameString    REG_SZ    Intel(R) Core(TM) i9",
+            "HKEY_LOCAL_MACHINE\\HARDWARE\n  ProcessorNameString  REG_SZ  Intel(R) Core(TM) i9",
             "Intel(R) Core(TM) i9",
         ),
         ("Linux", "", "arm64"),

@@ -10,6 +10,7 @@ import torch
 from day37 import (
     MLP,
     EarlyStopping,
+    StepQueue,
     choose_device,
     compare,
     count_operations,
@@ -47,6 +48,9 @@ def training(data=SPLIT, **arguments):
 
 def rows(split, n):
     return replace(split, x_train=split.x_train[:n], y_train=split.y_train[:n])
+
+
+QUEUE = StepQueue(34, 69e-6, 25e-6, 45e-6)
 
 
 def nothing():
@@ -369,7 +373,10 @@ TABLE = [
     ),
     (lambda: ReadSweep(()), ValueError, "runs must be one or more", "0 runs"),
     (lambda: plot(5), TypeError, "result must be one of these: IrisSplit, TrainingRun", "5"),
-    (lambda: plot(SPLIT, 5), TypeError, "others must be each a IrisSplit like the first", "5"),
+    (lambda: plot(SPLIT, 5), TypeError, "others must be of the first one's type", "5"),
+    (lambda: plot(SPLIT, SPLIT), TypeError, "and that one of ['TrainingRun'", "IrisSplit"),
+    (lambda: explore(QUEUE, 5), TypeError, "others must be left out", "(5,)"),
+    (lambda: explore(replace(QUEUE, kernel=0.0)), ValueError, "kernel must be from 0.01 to", "0.0"),
     (
         lambda: explore(5),
         TypeError,

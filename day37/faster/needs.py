@@ -46,11 +46,9 @@ def needs_whole(model: nn.Module, device: torch.device) -> tuple[str, float]:
     if type(model) is not MLP:
         return "its gradients are written out by hand, for day37.MLP only", 0.0
     if device.type == "cuda":
-        there = importlib.util.find_spec("triton") is not None
-        return (
-            "" if there else "Triton is not installed: torch's CUDA builds on Linux bring it",
-            0.0,
-        )
+        if importlib.util.find_spec("triton") is not None:
+            return "", 0.0
+        return "Triton is not installed: torch's CUDA builds on Linux bring it", 0.0
     if device.type == "cpu":
         return ready_numba()
     return "it is written for the CPU and for CUDA GPUs", 0.0

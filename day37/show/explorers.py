@@ -3,15 +3,17 @@
 import html
 from functools import partial
 
-from day37.checks import require
+from day37.checks import check_complete, require
 from day37.experiments.calls import Call
 from day37.experiments.reads import CostModel
 from day37.experiments.step_queue import STEPS, StepQueue
 from day37.show.controls import WIDE, Explorer, as_html, choice
-from day37.show.plots import check_complete, draw_png, draw_reads, plot
+from day37.show.plots import draw_png, draw_reads, plot
 from day37.training import TrainingRun
 
 DRAWN = 10  # steps at most on the queue's timeline
+LEAST = 0.01  # µs on a slider
+MOST = 10_000
 ROUND = [n * 10**k for k in range(6) for n in (1, 2, 5)]  # 1, 2, 5, 10, … for the sliders
 
 
@@ -23,12 +25,17 @@ def explore(result, *others) -> Explorer:
     """
     kinds = ", ".join(kind.__name__ for kind in EXPLORERS)
     require(type(result) in EXPLORERS, "result", result, f"one of these: {kinds}", TypeError)
+    alone = "left out: only a TrainingRun has others"
+    require(not others or type(result) is TrainingRun, "others", others, alone, TypeError)
     return EXPLORERS[type(result)](result, *others)
 
 
 def _queue(start: StepQueue) -> Explorer:
     """Five numbers of a step → its first steps on a timeline, the total, what binds."""
     us = {name: getattr(start, name) * 1e6 for name in ("launch", "kernel", "read")}
+    for name, value in us.items():
+        allowed = f"from {LEAST:g} to {MOST:,} µs, as its slider goes"
+        require(LEAST <= value <= MOST, name, value, allowed)
     values = {"launches": start.launches, **us, "every": start.every}
 
     def fields(widgets) -> dict:

@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from day37.checks import require
+from day37.checks import check_complete, require
 from day37.data import IrisSplit
 from day37.experiments.calls import Call
 from day37.experiments.fixed_costs import CopyCosts
 from day37.experiments.growth import Crossover, Growth
-from day37.experiments.phases import PHASES, StepPhases
+from day37.experiments.phases import StepPhases
 from day37.experiments.reads import CostModel
 from day37.experiments.step_queue import StepQueue
 from day37.experiments.timeline import Span, Timeline
@@ -39,14 +39,14 @@ _apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has
 def plot(result, *others, **options) -> Axes:
     """Draw a result, or several of one kind beside each other, and return the axes.
 
-    `title` replaces the figure's own where it has a choice. TypeError, with what can be drawn, for
-    anything else.
+    `title` replaces the figure's own where it has a choice. TypeError for what cannot be drawn.
     """
     kinds = ", ".join(kind.__name__ for kind in FIGURES)
     require(type(result) in FIGURES, "result", result, f"one of these: {kinds}", TypeError)
     for other in others:
-        same = type(other) is type(result)
-        require(same, "others", other, f"each a {type(result).__name__} like the first", TypeError)
+        same = type(other) is type(result) in SEVERAL
+        allowed = f"of the first one's type, and that one of {[k.__name__ for k in SEVERAL]}"
+        require(same, "others", other, allowed, TypeError)
     return FIGURES[type(result)](result, *others, **options)
 
 
@@ -82,7 +82,7 @@ def draw_png(draw: Callable[..., Axes], *arguments, **options) -> bytes:
 
 
 def _legend_below(axes: Axes) -> Axes:
-    axes.figure.legend(fontsize="small", ncols=len(PHASES) + 1, loc="outside lower center")
+    axes.figure.legend(fontsize="small", ncols=7, loc="outside lower center")
     return axes
 
 
@@ -269,13 +269,6 @@ def _cost(cost: CostModel) -> Axes:
     return axes
 
 
-def check_complete(run: TrainingRun) -> None:
-    """ValueError unless every epoch's loss is in the run."""
-    complete = 0 < len(run.losses) == run.epochs
-    seen = f"{len(run.losses)} losses of {run.epochs} epochs"
-    require(complete, "run", seen, "a run with every loss")
-
-
 def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
     """Left: what of `run`'s curve one sees with a read every `every` steps. Right: its time.
 
@@ -398,3 +391,4 @@ FIGURES = {
     Call: _calls,
     Ladder: _ladder,
 }
+SEVERAL = (TrainingRun, Measurement, Comparison, CopyCosts, Ladder)  # drawn beside each other
