@@ -23,7 +23,7 @@ lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesso
 	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
 
 test: lint ## install what is missing, then lint, run the unit tests and all five notebooks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
 
 test-browser: $(VENV)/browser ## install what is missing, then run the lessons and move their controls in Chromium

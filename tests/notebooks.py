@@ -42,7 +42,18 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-NO_COMPILING = "from day37.faster import ladder\nladder.WAYS = ladder.WAYS[:3]\n"
+LIGHT = """
+import functools, pathlib, sys
+import day37
+from day37.experiments import growth, reads
+from day37.faster import ladder
+from day37.machines import recording
+sys.modules["ipywidgets"] = None
+ladder.WAYS = ladder.WAYS[:3]  # no compiler
+reads.sweep_reads = functools.partial(reads.sweep_reads, repeats=3)
+# Two threads beside another test would make a step a hundred times slower.
+day37.with_threads = growth.with_threads = lambda threads, fn: fn
+"""
 
 
 def shorten(notebook):

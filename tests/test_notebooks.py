@@ -28,7 +28,7 @@ from day37.faster import ladder
 from day37.machines import record as recorder
 from day37.machines.recording import FOLDER, PUBLISHED
 from tests.experiments.test_reads import made_up
-from tests.notebooks import LESSONS, NAMES, NO_COMPILING, read, run, tags, taught
+from tests.notebooks import LESSONS, LIGHT, NAMES, read, run, tags, taught
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 QUESTIONS = [
@@ -122,11 +122,10 @@ def ran(tmp_path_factory, gpu_recording):
 
     Each cell twice in a row, in an empty folder, without the network, without ipywidgets, with a
     recording of a GPU, and on a device that is not "cpu" by name: "cpu:0". The cells take that for
-    an accelerator, and torch computes on it anywhere. (pytest --nbmake runs them as they are.)
+    an accelerator, and torch computes on it anywhere. What takes long is lighter (`LIGHT`); pytest
+    --nbmake runs the lessons as they are.
     """
-    first = NO_COMPILING + "import pathlib\nfrom day37.machines import recording\n"
-    first += f"recording.FOLDER = pathlib.Path({str(gpu_recording)!r})\n"
-    first += "import sys\nsys.modules['ipywidgets'] = None\n"
+    first = LIGHT + f"recording.FOLDER = pathlib.Path({str(gpu_recording)!r})\n"
     done = {}
 
     def run_once(path):
