@@ -1,6 +1,7 @@
 """Lessons 3 to 5: `explore(result)`: sliders over a tested function, and what it gives."""
 
 import html
+import math
 from functools import partial
 
 from day37.checks import check_complete, require
@@ -14,6 +15,7 @@ from day37.training import TrainingRun
 DRAWN = 10  # steps at most on the queue's timeline
 LEAST = 0.01  # µs on a slider
 MOST = 10_000
+STEP = 0.02  # of a slider's power of ten
 ROUND = [n * 10**k for k in range(6) for n in (1, 2, 5)]  # 1, 2, 5, 10, … for the sliders
 
 
@@ -39,9 +41,8 @@ def _queue(start: StepQueue) -> Explorer:
     values = {"launches": start.launches, **us, "every": start.every}
 
     def fields(widgets) -> dict:
-        time = partial(
-            widgets.FloatLogSlider, min=-2, max=4, step=0.02, readout_format=".3g", **WIDE
-        )
+        how = {"min": -2, "max": 4, "step": STEP, "readout_format": ".3g"}
+        time = partial(widgets.FloatLogSlider, **how, **WIDE)
         whole = partial(widgets.IntSlider, min=1, max=max(500, start.launches), **WIDE)
         often = sorted({*(n for n in ROUND if n <= STEPS), start.every})
         made = {
@@ -55,8 +56,14 @@ def _queue(start: StepQueue) -> Explorer:
             made[name].value = value
         return made
 
-    def show(launches: int, launch: float, kernel: float, read: float, every: int):
-        queue = StepQueue(launches, launch * 1e-6, kernel * 1e-6, read * 1e-6, every)
+    def seconds(name: str, value: float) -> float:
+        """A slider has steps: where it stands on the start, the start is meant."""
+        near = abs(math.log10(value / us[name])) < STEP
+        return (us[name] if near else value) * 1e-6
+
+    def show(launches: int, every: int, **moved: float):
+        times = {name: seconds(name, value) for name, value in moved.items()}
+        queue = StepQueue(launches, every=every, **times)
         savings = queue.savings().items()
         shares = ", ".join(f"{name} {share:.0%}" for name, share in savings)
         says = as_html(queue.finding(), f"saved if one cost were nothing: {shares}")

@@ -1,6 +1,7 @@
 """The explorers, driven by their traits: no browser, no kernel. tests/browser has the page."""
 
 import html
+import math
 import sys
 import threading
 
@@ -264,6 +265,15 @@ def test_back_to_the_start_sets_every_field_as_it_was():
     buttons(control)["Back to the start"].click()
     assert {name: field.value for name, field in control.fields.items()} == before
     assert (shown(control), bytes(control.picture.value)) == (says, picture)
+
+
+def test_a_slider_that_a_page_has_rounded_means_the_start(drawn):
+    control = queue_control()
+    says = shown(control)
+    control.set({"launch": 10 ** (round(math.log10(69) / 0.02) * 0.02)})  # 69.18 µs
+    assert shown(control) == says
+    control.set({"launch": 10**1.86})
+    assert shown(control) != says
 
 
 # Steps to a read
