@@ -33,7 +33,7 @@ LATER = {
     "plot_seconds": "show.plots",
     "published": "machines.recording",
     "read_gpu_name": "machines.gpu_names",
-    "record_timeline": "experiments.timeline",
+    "profile_timeline": "experiments.timeline",
     "recorded": "machines.recording",
     "StepQueue": "experiments.step_queue",
     "sweep_reads": "experiments.reads",

@@ -40,6 +40,9 @@ def compare_recordings(paths: list[Path], figure: Path) -> int:
     """Print a table over the recordings' machines and draw their ways to train side by side."""
     try:
         recordings = [load(path) for path in paths]
+    except ImportError as error:
+        print(f"recordings are read by msgspec: pip install msgspec ({error})", file=sys.stderr)
+        return 2
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

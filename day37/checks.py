@@ -49,7 +49,7 @@ def check_fit(model: nn.Module, data) -> None:
     Two devices are left to torch, whose own error lesson 2 teaches.
     """
     require(isinstance(model, nn.Module), "model", model, "an nn.Module", TypeError)
-    there = hasattr(data, "x_train") and hasattr(data, "y_train")
+    there = all(hasattr(data, name) for name in ("x_train", "y_train", "device"))
     require(there, "data", type(data).__name__, "an IrisSplit", TypeError)
     weights = [p for p in model.parameters() if p.requires_grad]
     kind = type(model).__name__

@@ -43,7 +43,7 @@ class Origin:
     """
 
     device: str
-    machine: str
+    product: str
     when: str
     kind: ClassVar[str] = "RECORDED"
 
@@ -53,7 +53,7 @@ class Origin:
         return self.kind == "RECORDED"
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.machine} ({self.device})"
+        return f"{self.kind}, {self.product} ({self.device})"
 
 
 class Live(Origin):

@@ -16,6 +16,7 @@ from day37.data import IrisSplit
 from day37.results import Live, Origin, show_seconds
 from day37.timing import Stopwatch
 
+EPOCHS = 20_000  # of the lessons' training
 INTERRUPTED = "interrupted"
 
 
@@ -70,7 +71,7 @@ def train(
     model: nn.Module,
     data: IrisSplit,
     *,
-    epochs: int = 20_000,
+    epochs: int = EPOCHS,
     lr: float = 0.01,
     read_loss_every: int = 1,
     progress: bool = True,
@@ -117,7 +118,7 @@ def train(
 
 
 def train_and_keep(
-    model: nn.Module, data: IrisSplit, *, epochs=20_000, lr=0.01, progress=True, name="train"
+    model: nn.Module, data: IrisSplit, *, epochs=EPOCHS, lr=0.01, progress=True, name="train"
 ) -> TrainingRun:
     """As `train`, but every loss stays on the device; all of them are read once, at the end."""
     epochs = whole_number("epochs", epochs)
@@ -179,16 +180,14 @@ def _reason_to_stop(epoch: int, loss: float, on_read: Callable | None = None) ->
 
 def _finished(name, losses, every, done, reads, watch, stopped) -> TrainingRun:
     """The run. Warns if a loss is not finite, which one that was kept on the device may be."""
-    epochs_read = tuple(every * (i + 1) for i in range(len(losses)))
+    at = tuple(every * (i + 1) for i in range(len(losses)))
     failed = [i for i, loss in enumerate(losses) if not isfinite(loss)]
     if failed:
-        stopped = _reason_to_stop(epochs_read[failed[0]], losses[failed[0]])
+        stopped = _reason_to_stop(at[failed[0]], losses[failed[0]])
         if threading.current_thread() is threading.main_thread():  # else it shows in any cell
             warnings.warn(stopped, RuntimeWarning, stacklevel=3)
     origin = Live.here(watch.device)
-    return TrainingRun(
-        name, tuple(losses), epochs_read, done, reads, watch.seconds, origin, stopped
-    )
+    return TrainingRun(name, tuple(losses), at, done, reads, watch.seconds, origin, stopped)
 
 
 @torch.no_grad()

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from day37.experiments.arithmetic import ArithmeticFloor
-from day37.faster.ladder import LESSON, WAYS, Rung, Trial
+from day37.faster.ladder import WAYS
+from day37.faster.trial import Rung, Trial
 from day37.results import Measurement, Origin
+from day37.training import EPOCHS
 from tests.benchmarks.race import Race, Row, first_look, loss_error, run_race
 from tests.benchmarks.report import busy, goals, show_race, show_sessions
 from tests.benchmarks.rivals import HAND_WRITTEN, RIVALS
@@ -140,7 +142,7 @@ def test_one_line_says_whether_the_machine_was_busy():
 
 def test_the_time_until_the_last_loss_is_added_up():
     step = Measurement("way", (1e-6, 2e-6, 9e-6), HERE)
-    assert Row("way", 10, step=step, prepared=1.5).total == pytest.approx(1.5 + LESSON * 2e-6)
+    assert Row("way", 10, step=step, prepared=1.5).total == pytest.approx(1.5 + EPOCHS * 2e-6)
 
 
 def test_preparation_is_the_start_and_what_the_first_run_took_over_the_second(clock):

@@ -50,6 +50,11 @@ def rows(split, n):
     return replace(split, x_train=split.x_train[:n], y_train=split.y_train[:n])
 
 
+class Shell:
+    x_train = SPLIT.x_train
+    y_train = SPLIT.y_train
+
+
 QUEUE = StepQueue(34, 69e-6, 25e-6, 45e-6)
 
 
@@ -375,6 +380,20 @@ TABLE = [
     (lambda: plot(5), TypeError, "result must be one of these: IrisSplit, TrainingRun", "5"),
     (lambda: plot(SPLIT, 5), TypeError, "others must be of the first one's type", "5"),
     (lambda: plot(SPLIT, SPLIT), TypeError, "and that one of ['TrainingRun'", "IrisSplit"),
+    (lambda: explore(training()(), 5), TypeError, "others must be one CostModel or more", "(5,)"),
+    (lambda: train(MLP(), Shell()), TypeError, "data must be an IrisSplit", "'Shell'"),
+    (
+        lambda: measure_growth({"a": 5}, "rows", [3]),
+        TypeError,
+        "settings['a'] must be a device",
+        "5",
+    ),
+    (
+        lambda: measure_growth({"a": ("cpu",)}, "rows", [3]),
+        TypeError,
+        "settings['a'] must be a device",
+        "('cpu',)",
+    ),
     (lambda: explore(QUEUE, 5), TypeError, "others must be left out", "(5,)"),
     (lambda: explore(replace(QUEUE, kernel=0.0)), ValueError, "kernel must be from 0.01 to", "0.0"),
     (

@@ -100,7 +100,7 @@ def test_here_is_the_device_as_a_tensor_spells_it_and_now():
     here = Live.here(torch.device("cpu", 0))
     assert here.device == str(torch.empty(0, device="cpu:0").device)
     assert Live.here("cpu").device == "cpu"
-    assert here.machine
+    assert here.product
     assert type(here) is Live
     age = datetime.now(UTC) - datetime.fromisoformat(here.when)
     assert timedelta(0) <= age < timedelta(minutes=1)

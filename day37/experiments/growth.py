@@ -12,7 +12,7 @@ from day37.results import Measurement, show_origins, table
 from day37.timing import judge, measure_in_turn, until_interrupt, with_threads
 from day37.training import make_step
 
-LESSON = {"rows": 120, "width": 10}  # what stays as it is while the other grows
+USUAL = {"rows": 120, "width": 10}  # what stays as it is while the other grows
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Growth:
     times: dict[str, tuple[Measurement, ...]]
 
     def __post_init__(self):
-        require(self.over in LESSON, "over", self.over, '"rows" or "width"')
+        require(self.over in USUAL, "over", self.over, '"rows" or "width"')
         require(len(self.times) > 0, "times", self.times, "one setting or more")
         allowed = f"as many as sizes, {len(self.sizes)}, and one or more"
         for name, times in self.times.items():
@@ -99,7 +99,7 @@ def measure_growth(
     sizes that are done. ValueError for sizes, threads or repeats under 1, an absent device, or no
     size or setting at all.
     """
-    require(over in LESSON, "over", over, '"rows" or "width"')
+    require(over in USUAL, "over", over, '"rows" or "width"')
     some = len(sizes) > 0 and len(settings) > 0
     require(some, "sizes", sizes, "one or more, with one setting or more")
     for size in sizes:
@@ -107,10 +107,14 @@ def measure_growth(
     devices = {}
     threads = {}
     for name, setting in settings.items():
-        devices[name], threads[name] = (setting, None) if isinstance(setting, str) else setting
+        pair = (setting, None) if isinstance(setting, str) else setting
+        right = isinstance(pair, tuple) and len(pair) == 2
+        allowed = 'a device, or a device and its threads: "cuda:0" or ("cpu", 1)'
+        require(right, f"settings[{name!r}]", setting, allowed, TypeError)
+        devices[name], threads[name] = pair
 
     def at_size(size: int) -> dict[str, Measurement]:
-        shape = LESSON | {over: size}
+        shape = USUAL | {over: size}
         steps = {n: _sized_step(devices[n], threads[n], seed=seed, **shape) for n in settings}
         return measure_in_turn(steps, device=devices, repeats=repeats, seed=seed, partial=False)
 

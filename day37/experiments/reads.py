@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from day37.checks import require, whole_number
+from day37.checks import positive_number, require, whole_number
 from day37.data import IrisSplit
 from day37.results import CONFIDENCE, Origin, show_seconds, table
 from day37.timing import until_interrupt
@@ -18,7 +18,7 @@ from day37.training import TrainingRun, train
 class ReadSweep:
     """Runs that differ in how often the loss is read, in the order in which they were made.
 
-    ValueError if there is none, or one that read no loss.
+    ValueError if there is none, or one that read no loss or took no time.
     """
 
     runs: tuple[TrainingRun, ...]
@@ -28,6 +28,9 @@ class ReadSweep:
         require(
             read, "runs", f"{len(self.runs)} runs", "one or more, each with a loss that was read"
         )
+        for run in self.runs:
+            positive_number("seconds", run.seconds)
+            whole_number("epochs", run.epochs)
 
     @property
     def steps_between(self) -> tuple[int, ...]:

@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from day37.checks import require, whole_number
 from day37.experiments.timeline import Span, Timeline
 from day37.results import Origin, show_seconds
+from day37.training import EPOCHS
 
-STEPS = 20_000  # a training of the lessons
 WORTH = 0.1  # less of the time saved than this share is not worth a name
 
 
 class Modelled(Origin):
-    """The origin of what was worked out and not measured."""
+    """The origin of what was worked out and not measured: no device, and the numbers it is from."""
 
     kind = "MODELLED"
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.product}"
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,12 @@ class StepQueue:
             return 0.0
         return max(m * self.launch + self.kernel, self.launch + m * self.kernel)
 
-    def total(self, steps: int = STEPS) -> float:
+    def total(self, steps: int = EPOCHS) -> float:
         """Seconds for `steps` steps with their reads."""
         reads, rest = divmod(whole_number("steps", steps), self.every)
         return reads * (self.stretch(self.every) + self.read) + self.stretch(rest)
 
-    def savings(self, steps: int = STEPS) -> dict[str, float]:
+    def savings(self, steps: int = EPOCHS) -> dict[str, float]:
         """For each cost, the share of the total, 0 to 1, that would be saved if it were nothing.
 
         "reads" counts the waiting in them too. The shares need not add up to 1: what runs at the
@@ -72,7 +75,7 @@ class StepQueue:
             return dict.fromkeys(without, 0.0)
         return {name: 1 - one.total(steps) / whole for name, one in without.items()}
 
-    def binding(self, steps: int = STEPS) -> str:
+    def binding(self, steps: int = EPOCHS) -> str:
         """The cost without which most would be saved: "launches", "kernels" or "reads".
 
         Where each alone would save less than a tenth, both sides are busy: "launches and kernels
@@ -82,7 +85,7 @@ class StepQueue:
         most = max(savings, key=savings.get)
         return most if savings[most] >= WORTH else "launches and kernels together"
 
-    def finding(self, steps: int = STEPS) -> str:
+    def finding(self, steps: int = EPOCHS) -> str:
         """The total and what binds, in words."""
         time = show_seconds(self.total(steps))
         return f"{steps:,} steps: {time}; what binds: {self.binding(steps)}"
@@ -106,7 +109,7 @@ class StepQueue:
                 host.append(Span("wait", now, waited))
                 now = waited + self.read
                 host.append(Span("read", waited, now))
-        return Timeline(tuple(host), tuple(device), Modelled("a queue", str(self), ""))
+        return Timeline(tuple(host), tuple(device), Modelled("", str(self), ""))
 
     def __str__(self) -> str:
         costs = f"a launch {show_seconds(self.launch)}, a kernel {show_seconds(self.kernel)}"

@@ -67,7 +67,7 @@ class Timeline:
         return f"{counts} in {show_seconds(self.length)}: {self.finding()}\n  {self.origin}"
 
 
-def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Timeline:
+def profile_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Timeline:
     """Profile a copy of `model`, after a warm-up, and lay out when each part of `steps` steps ran.
 
     Ten times as many are profiled, and the quickest in a row are shown: others may hold an
@@ -84,31 +84,31 @@ def record_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Tim
             with record_function(name):
                 phase()
 
-    # What ran: the phases, and what did the work.
     events = profile(step, data.device, OFTEN * steps).events()
-    host = [e for e in events if e.device_type == HOST and e.name in PHASES]
-    host.sort(key=lambda event: event.time_range.start)
+    host = _quickest([e for e in events if e.device_type == HOST and e.name in PHASES], steps)
     if data.device.type == "cpu":
         work = [e for e in events if e.name.startswith("aten::") and not e.cpu_children]
     else:
         work = [e for e in events if e.device_type != HOST and e.name not in PHASES]
         work = [e for e in work if not e.is_user_annotation]
+    start = host[0].time_range.start
+    end = host[-1].time_range.end
+    shown = [e for e in work if start <= e.time_range.start <= end]
+    return Timeline(_spans(host, start), _spans(shown, start), Live.here(data.device))
 
-    # The quickest steps in a row.
+
+def _quickest(phases: list, steps: int) -> tuple:
+    """Of the profiler's phases, those of the `steps` steps in a row that took the least time."""
+    phases = sorted(phases, key=lambda event: event.time_range.start)
     length = len(PHASES) * steps
-    windows = [host[i : i + length] for i in range(0, len(host) - length + 1, len(PHASES))]
-    quickest = min(windows, key=lambda w: w[-1].time_range.end - w[0].time_range.start)
-    start = quickest[0].time_range.start
-    end = quickest[-1].time_range.end
+    windows = [phases[i : i + length] for i in range(0, len(phases) - length + 1, len(PHASES))]
+    return min(windows, key=lambda w: w[-1].time_range.end - w[0].time_range.start)
 
-    def spans(row: list) -> tuple[Span, ...]:
-        """Those that begin in these steps, with microseconds turned into seconds."""
-        found = []
-        for event in row:
-            time = event.time_range
-            if start <= time.start <= end:
-                span = Span(event.name, (time.start - start) * 1e-6, (time.end - start) * 1e-6)
-                found.append(span)
-        return tuple(found)
 
-    return Timeline(spans(quickest), spans(work), Live.here(data.device))
+def _spans(events: list, start: float) -> tuple[Span, ...]:
+    """The profiler's events, their microseconds turned into seconds from `start`."""
+    found = []
+    for event in events:
+        time = event.time_range
+        found.append(Span(event.name, (time.start - start) * 1e-6, (time.end - start) * 1e-6))
+    return tuple(found)

@@ -4,6 +4,7 @@ Each function says why a way does not work for a model on a device (empty if it 
 seconds that a compiler's own start takes, once a session.
 """
 
+import importlib
 import importlib.util
 from functools import cache
 
@@ -32,7 +33,9 @@ def needs_fused(model: nn.Module, device: torch.device) -> tuple[str, float]:
 
 
 def needs_compiler(model: nn.Module, device: torch.device) -> tuple[str, float]:
-    """It needs torch's compiler."""
+    """It needs torch's compiler, which on a GPU imports Triton too: so that is timed before."""
+    if device.type == "cuda":
+        ready_triton()
     return ready_compiler(device)
 
 
@@ -46,22 +49,31 @@ def needs_whole(model: nn.Module, device: torch.device) -> tuple[str, float]:
     if type(model) is not MLP:
         return "its gradients are written out by hand, for day37.MLP only", 0.0
     if device.type == "cuda":
-        if importlib.util.find_spec("triton") is not None:
-            return "", 0.0
-        return "Triton is not installed: torch's CUDA builds on Linux bring it", 0.0
+        return ready_triton()
     if device.type == "cpu":
         return ready_numba()
     return "it is written for the CPU and for CUDA GPUs", 0.0
 
 
-@cache
 def ready_numba() -> tuple[str, float]:
     """Why numba cannot be used (empty if it can), and the seconds that its import takes."""
+    return ready_package("numba", "pip install numba")
+
+
+def ready_triton() -> tuple[str, float]:
+    """Why Triton cannot be used (empty if it can), and the seconds that its import takes."""
+    return ready_package("triton", "torch's CUDA builds on Linux bring it")
+
+
+@cache
+def ready_package(name: str, fix: str) -> tuple[str, float]:
+    """Import a package, once a session: why that fails (empty if it works), and the seconds."""
+    if importlib.util.find_spec(name) is None:
+        return f"{name} is not installed: {fix}", 0.0
     obstacle = ""
     with Stopwatch() as watch:
         try:
-            import numba  # noqa: F401
-        except ImportError as error:
-            missing = importlib.util.find_spec("numba") is None
-            obstacle = "numba is not installed: pip install numba" if missing else first_line(error)
+            importlib.import_module(name)
+        except Exception as error:  # a damaged installation may say anything: it is the reason
+            obstacle = first_line(error)
     return obstacle, watch.seconds

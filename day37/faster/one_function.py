@@ -44,6 +44,7 @@ def compiled(function, arguments: tuple, cached: bool):
 
 def training(features: int, rows: int, classes: int, hidden: int):
     """The training for these sizes, in Python. The innermost long loop goes over the rows."""
+    several = 10 if classes < 7_000 else 1  # sums of exponentials whose product has a 32-bit log
 
     def train(x, y, w1, b1, w2, b2, epochs, lr):
         losses = np.empty(epochs, np.float32)
@@ -52,7 +53,6 @@ def training(features: int, rows: int, classes: int, hidden: int):
         total = np.empty(rows, np.float32)
         dz = np.empty((classes, rows), np.float32)
         dh = np.empty(rows, np.float32)
-        count = np.float32(rows)
         for epoch in range(epochs):
             # FORWARD: the hidden units, then a score for each class (`kind`)
             for unit in range(hidden):
@@ -86,14 +86,14 @@ def training(features: int, rows: int, classes: int, hidden: int):
                     value *= np.int32((np.int32(power) + 127) << 23).view(np.float32)
                     dz[kind, row] = value
                     total[row] += value
-            for first in range(0, rows, 10):  # ten logs in one: with 7,000 classes it still fits
-                loss += np.log(total[first : first + 10].prod())
-            losses[epoch] = loss / count
+            for first in range(0, rows, several):  # one log for several rows: logs take long
+                loss += np.log(total[first : first + several].prod())
+            losses[epoch] = loss / np.float32(rows)
             # BACKWARD: the slopes; each STEP (weight -= lr * slope) as soon as its slope is known
             for kind in range(classes):
                 slope = ZERO
                 for row in range(rows):
-                    dz[kind, row] = (dz[kind, row] / total[row] - y[kind, row]) / count
+                    dz[kind, row] = (dz[kind, row] / total[row] - y[kind, row]) / np.float32(rows)
                     slope += dz[kind, row]
                 b2[kind] -= lr * slope
             for unit in range(hidden):

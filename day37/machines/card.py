@@ -43,6 +43,9 @@ def describe_machine() -> MachineCard:
     """This machine's card. Cores and memory are psutil's where it is installed, else Python's."""
     cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else "(not loaded)"
     found = [describe_accelerator(device) for device in available_devices() if device != "cpu"]
+    if found:
+        why = why_kernels_fail(available_devices()[0])  # only of the best: a card in use stays free
+        found[0] += f" (no kernel runs on it: {why})" if why else ""
     return MachineCard(
         system=platform.platform(terse=True),
         cpu=cpu_name(),
@@ -58,14 +61,12 @@ def describe_machine() -> MachineCard:
 
 
 def describe_accelerator(device: str) -> str:
-    """Its index, product name and memory in GiB, and why no kernel runs on it if none does."""
+    """Its index, product name and memory in GiB."""
     memory = "memory shared with the CPU"  # an Apple GPU
     if device != "mps":
         properties = getattr(torch, device.split(":")[0]).get_device_properties(device)
         memory = f"{properties.total_memory / 2**30:.1f} GiB"
-    text = f"{device}: {device_name(device)}, {memory}"
-    why = why_kernels_fail(device)
-    return f"{text} (no kernel runs on it: {why})" if why else text
+    return f"{device}: {device_name(device)}, {memory}"
 
 
 def why_kernels_fail(device: str | torch.device) -> str:

@@ -15,14 +15,14 @@ from day37.experiments.arithmetic import measure_account
 from day37.experiments.fixed_costs import measure_copies, measure_launch
 from day37.experiments.growth import measure_growth
 from day37.experiments.reads import fit_cost, sweep_reads
-from day37.experiments.timeline import record_timeline
+from day37.experiments.timeline import profile_timeline
 from day37.faster.ladder import measure_speedups
+from day37.machines.card import usable_cpus
 from day37.machines.recording import Recording, as_json, new_recording, save
 from day37.model import MLP
 from day37.results import table
-from day37.training import train
+from day37.training import EPOCHS, train
 
-EPOCHS = 20_000
 SHORT = 5_000  # epochs of what is repeated, so that all of it takes minutes
 SEED = 42
 THREADS = 2  # of the CPU's second setting: on a shared machine, all of them are a trap
@@ -58,13 +58,15 @@ def stages(devices: list[str], epochs: int, short: int) -> list[Stage]:
         plan += [
             Stage("training", "runs", device, partial(train, make(), data, **run)),
             Stage("account of a step", "accounts", device, partial(measure_account, *both)),
-            Stage("timeline", "timelines", device, partial(record_timeline, *both)),
+            Stage("timeline", "timelines", device, partial(profile_timeline, *both)),
             Stage("copies", "copies", device, partial(measure_copies, device)),
             Stage("launches", "launches", device, partial(measure_launch, device)),
             Stage("reads", "sweeps", device, partial(sweep_reads, make, data, epochs=some)),
             Stage("ways", "ladders", device, partial(measure_speedups, *both, epochs=short)),
         ]
-    settings = {"CPU, 1 thread": ("cpu", 1), f"CPU, {THREADS} threads": ("cpu", THREADS)}
+    settings = {"CPU, 1 thread": ("cpu", 1)}
+    if usable_cpus() >= THREADS:
+        settings[f"CPU, {THREADS} threads"] = ("cpu", THREADS)
     settings |= {device: device for device in devices if device != "cpu"}
     for over, sizes in (("rows", ROWS), ("width", WIDTHS)):
         grow = partial(measure_growth, settings, over, sizes)
@@ -147,7 +149,7 @@ def _row(recording: Recording, device: str) -> tuple[str, ...]:
     account = recording.accounts[device]
     counted = account.operations
     whole = account.phases.whole
-    row = [whole.origin.machine, device, f"{whole.median * 1e6:.1f}"]
+    row = [whole.origin.product, device, f"{whole.median * 1e6:.1f}"]
     row.append(f"{sum(counted.operations.values()):.0f}")
     row.append(f"{sum(counted.kernels.values()):.0f}")
     row += ["", "", "", ""]  # of what was not recorded

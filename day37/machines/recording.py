@@ -83,22 +83,35 @@ def published() -> Recording:
 
     One run each, the clock not synchronised, no seed.
     """
-    return load_all(FOLDER)[0]
+    return load_once(FOLDER / PUBLISHED)
 
 
 def recorded(kind: str, *, accelerator: bool = True) -> list:
     """Every result of a kind ("ladders", "accounts", …) from other machines, the published aside.
 
-    Those measured on an accelerator, or else those measured on a CPU.
+    Only those measured on an accelerator, or, if not `accelerator`, only those measured on a CPU.
     """
-    kinds = [f.name for f in fields(Recording)]
-    require(kind in kinds, "kind", kind, f"one of {', '.join(kinds[3:])}")
+    kinds = [f.name for f in fields(Recording) if f.default_factory is not MISSING]
+    require(kind in kinds, "kind", kind, f"one of {', '.join(kinds)}")
     found = []
     for recording in load_all(FOLDER)[1:]:
-        for device, result in getattr(recording, kind).items():
-            if (device != "cpu") == accelerator:
+        for key, result in getattr(recording, kind).items():
+            if _on_accelerator(key, result) == accelerator:
                 found.append(result)
     return found
+
+
+def _on_accelerator(key: str, result) -> bool:
+    """Results are kept by their device, a growth by what grows: one of its settings tells."""
+    if isinstance(result, Growth):
+        return any(times[0].origin.device != "cpu" for times in result.times.values())
+    return key != "cpu"
+
+
+@cache  # once a session
+def load_once(path: Path) -> Recording:
+    """As `load`, but from memory the second time."""
+    return load(path)
 
 
 @cache  # once a session
@@ -107,7 +120,7 @@ def load_all(folder: Path) -> tuple[Recording, ...]:
 
     Warns of those that cannot be read: one bad file stops no lesson.
     """
-    found = [load(folder / PUBLISHED)]
+    found = [load_once(folder / PUBLISHED)]
     for path in sorted(folder.glob("*.json")):
         if path.name != PUBLISHED:
             try:
@@ -151,11 +164,16 @@ def _decode(text: bytes, kind, where: str):
     import msgspec
 
     try:
-        return msgspec.json.decode(text, type=kind)
+        value = msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
         what, _, at = str(error).partition(" - at `$")
         field_at = f"{where}{at.rstrip('`')}".lstrip(".") or "the file"
         raise ValueError(f"{field_at}: {what}") from None
+    try:
+        repr(value)
+    except (ArithmeticError, ValueError) as error:  # what cannot be shown is no result
+        raise ValueError(f"{where} cannot be shown: {error}") from None
+    return value
 
 
 def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> None:

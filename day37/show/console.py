@@ -18,7 +18,7 @@ from day37.results import Live, show_seconds
 from day37.show.controls import LABEL, Control
 from day37.show.plots import dress
 from day37.timing import Stopwatch
-from day37.training import TrainingRun, accuracy, train
+from day37.training import EPOCHS, TrainingRun, accuracy, train
 
 SHARE = 0.01  # of the time, at most, goes into drawing, and as much into messages
 OFTEN = 0.1  # seconds from one message to the page to the next, at least
@@ -61,7 +61,7 @@ class TrainingConsole(Control):
         self,
         data: IrisSplit,
         *,
-        epochs: int = 20_000,
+        epochs: int = EPOCHS,
         lr: float = 0.01,
         seed: int = 42,
         read_loss_every: int = 1,
@@ -142,9 +142,9 @@ class TrainingConsole(Control):
             return self._stop.is_set() or self.error is not None
 
         try:
+            self._frame = self._new_frame(1.0)
+            draw = Paced(self._draw, [], [])
             with Stopwatch() as watch:
-                self._frame = self._new_frame(1.0)
-                draw = Paced(self._draw, [], [])
                 progress = Paced(self._show_progress, 0, epochs, watch)
                 torch.manual_seed(self.seed)
                 model = MLP(hidden=hidden).to(self.data.device)

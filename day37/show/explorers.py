@@ -7,10 +7,10 @@ from functools import partial
 from day37.checks import check_complete, require
 from day37.experiments.calls import Call
 from day37.experiments.reads import CostModel
-from day37.experiments.step_queue import STEPS, StepQueue
+from day37.experiments.step_queue import StepQueue
 from day37.show.controls import WIDE, Explorer, as_html, choice
 from day37.show.plots import draw_png, draw_reads, plot
-from day37.training import TrainingRun
+from day37.training import EPOCHS, TrainingRun
 
 DRAWN = 10  # steps at most on the queue's timeline
 LEAST = 0.01  # µs on a slider
@@ -44,7 +44,7 @@ def _queue(start: StepQueue) -> Explorer:
         how = {"min": -2, "max": 4, "step": STEP, "readout_format": ".3g"}
         time = partial(widgets.FloatLogSlider, **how, **WIDE)
         whole = partial(widgets.IntSlider, min=1, max=max(500, start.launches), **WIDE)
-        often = sorted({*(n for n in ROUND if n <= STEPS), start.every})
+        often = sorted({*(n for n in ROUND if n <= EPOCHS), start.every})
         made = {
             "launches": whole(description="launches a step"),
             "launch": time(description="launch (µs)"),
@@ -76,7 +76,8 @@ def _queue(start: StepQueue) -> Explorer:
 
 def _reads(run: TrainingRun, *costs: CostModel) -> Explorer:
     """Steps between reads → the reads, the time by a fitted model, what one sees of the curve."""
-    require(len(costs) > 0, "others", costs, "one CostModel or more")
+    right = len(costs) > 0 and all(isinstance(cost, CostModel) for cost in costs)
+    require(right, "others", costs, "one CostModel or more", ValueError if not costs else TypeError)
     check_complete(run)
 
     def fields(widgets) -> dict:

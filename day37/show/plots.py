@@ -294,9 +294,9 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
     low = [time.low for time in times]
     high = [time.high for time in times]
     right.fill_between(steps, low, high, color=COLOURS[1], alpha=0.2)
-    here = cost.predict(run.epochs, reads)
-    ends = [[here.value - here.low], [here.high - here.value]]
-    right.errorbar(every, here.value, yerr=ends, fmt="o", color="black", capsize=5)
+    chosen = cost.predict(run.epochs, reads)
+    ends = [[chosen.value - chosen.low], [chosen.high - chosen.value]]
+    right.errorbar(every, chosen.value, yerr=ends, fmt="o", color="black", capsize=5)
     right.set(xscale="log", ylim=(0, 1.2 * max(high)))
     return left
 

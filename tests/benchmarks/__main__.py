@@ -16,7 +16,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from day37 import Stopwatch, choose_device, load_iris
-from day37.faster.ladder import LESSON
+from day37.training import EPOCHS
 from tests.benchmarks.checks import check_console, check_import, check_loop, new_model
 from tests.benchmarks.race import run_race
 from tests.benchmarks.report import goals, show_race, show_sessions
@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
 def measure_all(device: torch.device) -> dict:
     """All results, each printed as soon as it is there; `failed`: a limit or the losses."""
     used = versions()
-    print(f"{LESSON:,} full-batch steps on iris, every loss kept, one thread;", end=" ")
+    print(f"{EPOCHS:,} full-batch steps on iris, every loss kept, one thread;", end=" ")
     print(", ".join(f"{name} {version}" for name, version in used.items()))
     race = run_race(new_model().to(device), load_iris(device))
     print(f"{show_race(race)}\n")

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from day37 import Stopwatch, measure_floor, measure_in_turn
 from day37.data import IrisSplit
 from day37.experiments.arithmetic import ArithmeticFloor
-from day37.faster.ladder import LESSON, WAYS, Trial, Way, try_way
+from day37.faster.ladder import WAYS
+from day37.faster.trial import Trial, Way, try_way
 from day37.results import Comparison, Measurement
 from day37.timing import judge
+from day37.training import EPOCHS
 from tests.benchmarks.rivals import HAND_WRITTEN, RIVALS
 
 TOLERANCE = 1e-4  # how far any epoch's loss may be from the hand-written loop's, as a share of it
@@ -41,7 +43,7 @@ class Row:
     @property
     def total(self) -> float:
         """Seconds until the last loss of the lesson, added up from the measured parts."""
-        return self.prepared + LESSON * self.step.median
+        return self.prepared + EPOCHS * self.step.median
 
     def timed(self, time: Measurement | None) -> "Row":
         """With the seconds a step of these samples, if there are any."""
@@ -78,7 +80,7 @@ def run_race(
     model: nn.Module,
     data: IrisSplit,
     *,
-    epochs: int = LESSON,
+    epochs: int = EPOCHS,
     repeats: int = 12,
     sample: float = 0.3,
     ways: tuple[Way, ...] = WAYS + RIVALS,

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from math import inf
 from statistics import median
 
-from day37.faster.ladder import LESSON
 from day37.results import Measurement, show_seconds, table
 from day37.timing import interval_of_median
+from day37.training import EPOCHS
 from tests.benchmarks.race import TOLERANCE, Race, Row
 
 BUSY = 1.2  # a round that takes so many times the quickest one was disturbed
 OWN_CORE = 0.95  # one thread on an idle machine has a core for nearly all of the time
 HEAD = ("way", "µs/step", "99% interval", "IQR", "speed-up", "99% interval")
-HEAD += ("prepared in", f"{LESSON:,} losses in", "off by")
+HEAD += ("prepared in", f"{EPOCHS:,} losses in", "off by")
 NOTE = f"""\
 speed-up: the median of the rounds' ratios to the hand-written loop
 prepared in: imports, the compiler's own start, and what the first run took over the second
-{LESSON:,} losses in: computed: prepared in, plus {LESSON:,} times the median step. What torch
+{EPOCHS:,} losses in: computed: prepared in, plus {EPOCHS:,} times the median step. What torch
     imports for the first step with an optimizer is left out; the processes below count it"""
 
 
@@ -63,7 +63,7 @@ def busy(hand: Measurement, core: float) -> str:
 
 
 def show_sessions(seconds: dict[str, list[float]]) -> str:
-    head = f"{LESSON:,} losses, a new process each: all but import torch and the data counted"
+    head = f"{EPOCHS:,} losses, a new process each: all but import torch and the data counted"
     rows = []
     for name, taken in seconds.items():
         middle = show_seconds(median(taken)) if taken else "not measured"
@@ -131,7 +131,7 @@ def near_the_floor(race: Race, most: float) -> Goal:
 
 def sooner(seconds: dict[str, list[float]], ours: str, theirs: str) -> Goal:
     """Met if each of our sessions is through before the quickest of theirs."""
-    goal = f"{ours}: {LESSON:,} losses, everything counted, sooner than {theirs}"
+    goal = f"{ours}: {EPOCHS:,} losses, everything counted, sooner than {theirs}"
     if not (seconds[ours] and seconds[theirs]):
         return Goal(goal, "not measured", "not run, or it failed")
     times = median(seconds[theirs]) / median(seconds[ours])

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from day37 import MLP, Stopwatch
 from day37.data import IrisSplit
-from day37.faster.ladder import Way
+from day37.faster.trial import Way
 from day37.faster.ways import Run
 
 

@@ -236,7 +236,7 @@ def test_lesson_2_has_run_whole(lesson):
 def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step = Control(lesson, "explorer")
     step.says("what binds: launches")
-    step.says("20,000 steps: 48.3 s")
+    step.says("20,000 steps: 48.2 s")
     step.changed_by(lambda: step.drag("kernel (µs)", 0.7))
     step.says("what binds: kernels")
     step.type("kernel (µs)", "0.01")
@@ -246,7 +246,7 @@ def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step.changed_by(lambda: step.press("launches a step", "ArrowLeft", "ArrowLeft"))
     step.changed_by(lambda: step.drag("launch (µs)", 0.1))
     step.button("Back to the start").click()
-    step.says("20,000 steps: 48.3 s")
+    step.says("20,000 steps: 48.2 s")
 
 
 def test_lesson_4_moves_how_often_the_loss_is_read(lesson):

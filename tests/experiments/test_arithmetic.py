@@ -11,7 +11,7 @@ from day37 import (
     measure_account,
     measure_floor,
     measure_phases,
-    record_timeline,
+    profile_timeline,
 )
 from day37.experiments.arithmetic import Account, ArithmeticFloor
 from day37.experiments.operations import OperationCount
@@ -121,7 +121,7 @@ def test_an_account_holds_parts_counts_and_floor(model, data):
     [
         lambda model, data: measure_phases(model, data, steps=2, warmup=1),
         lambda model, data: count_operations(model, data, steps=2),
-        lambda model, data: record_timeline(model, data, steps=1),
+        lambda model, data: profile_timeline(model, data, steps=1),
         flops,
         lambda model, data: measure_account(model, data, steps=2),
     ],

@@ -82,7 +82,7 @@ def test_what_is_modelled_says_so_and_gives_its_numbers():
     text = "34 launches a step, a launch 69 µs, a kernel 25 µs, a read 45 µs, steps to a read 10"
     assert text in repr(queue) and "20,000 steps: 47.1 s; what binds: launches" in repr(queue)
     origin = queue.timeline().origin
-    assert str(origin) == f"MODELLED, {text} (a queue)" and not origin.recorded
+    assert str(origin) == f"MODELLED: {text}" and not origin.recorded
     assert "profiled" not in queue.timeline().finding()
 
 

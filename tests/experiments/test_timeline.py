@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from day37 import MLP, load_iris, record_timeline
+from day37 import MLP, load_iris, profile_timeline
 from day37.data import IrisSplit
 from day37.experiments import timeline as module
 from day37.experiments.phases import PHASES
@@ -17,7 +17,7 @@ GPU = Live("cuda:0", "a GPU", "today")
 
 
 def test_a_timeline_holds_each_phase_of_each_step(model, data):
-    timeline = record_timeline(model, data, steps=3)
+    timeline = profile_timeline(model, data, steps=3)
     assert [span.name for span in timeline.host] == list(PHASES) * 3
     assert all(a.end <= b.start for a, b in pairwise(timeline.host))
     assert all(span.start <= span.end <= timeline.length for span in timeline.device)
@@ -72,7 +72,7 @@ def test_a_timeline_shows_the_quickest_steps_in_a_row(model, data, profiled):
     took[11] = 120
     took[12] = 60
     fill(profiled, took)
-    timeline = record_timeline(model, data, steps=2)
+    timeline = profile_timeline(model, data, steps=2)
     ends = [(span.name, span.start, span.end) for span in timeline.host]
     first = [(name, 20e-6 * i, 20e-6 * (i + 1)) for i, name in enumerate(PHASES)]
     second = [(name, 120e-6 + 10e-6 * i, 120e-6 + 10e-6 * (i + 1)) for i, name in enumerate(PHASES)]
@@ -85,7 +85,7 @@ def test_the_first_and_the_last_step_may_be_the_quickest(model, data, profiled, 
     took = [600] * 10
     took[quick] = 60
     fill(profiled, took)
-    assert record_timeline(model, data, steps=1).host[-1].end == pytest.approx(60e-6)
+    assert profile_timeline(model, data, steps=1).host[-1].end == pytest.approx(60e-6)
 
 
 def test_a_timeline_begins_where_a_step_begins(model, data, profiled):
@@ -95,7 +95,7 @@ def test_a_timeline_begins_where_a_step_begins(model, data, profiled):
         for name, us in zip(PHASES, took, strict=True):
             profiled.append(Event(name, now, now + us))
             now += us
-    timeline = record_timeline(model, data, steps=1)
+    timeline = profile_timeline(model, data, steps=1)
     assert [span.name for span in timeline.host] == list(PHASES)
     assert timeline.length == pytest.approx(330e-6)  # six phases across the two took 60 µs
 
@@ -105,7 +105,7 @@ def test_the_profilers_events_may_come_in_any_order(model, data, profiled):
     took[5] = 60
     fill(profiled, took)
     profiled.reverse()
-    timeline = record_timeline(model, data, steps=1)
+    timeline = profile_timeline(model, data, steps=1)
     assert [span.name for span in timeline.host] == list(PHASES)
     assert timeline.host[-1].end == pytest.approx(60e-6)
 
@@ -115,7 +115,7 @@ def test_a_timelines_operations_call_no_other_and_are_of_its_steps(model, data, 
     took[4] = 60
     fill(profiled, took)
     profiled.append(Event("not an operation", 1000 + 4 * 600 + 5, 1000 + 4 * 600 + 6))
-    timeline = record_timeline(model, data, steps=1)
+    timeline = profile_timeline(model, data, steps=1)
     assert [span.name for span in timeline.device] == ["aten::inner"] * 6
     ends = [(span.start, span.end) for span in timeline.device]
     each = [(1e-6 + 10e-6 * i, 2e-6 + 10e-6 * i) for i in range(6)]
@@ -144,7 +144,7 @@ def test_a_gpus_timeline_shows_kernels_and_copies_and_no_named_range(
         Event("a range", begun, begun + 60, is_user_annotation=True, **on_gpu),
     ]
     there = OnGPU(**{name: getattr(data, name) for name in data.__dataclass_fields__})
-    timeline = record_timeline(model, there, steps=1)
+    timeline = profile_timeline(model, there, steps=1)
     assert [span.name for span in timeline.host] == list(PHASES)
     assert [span.name for span in timeline.device] == ["gemm", "Memcpy DtoH"]
     assert timeline.busy == pytest.approx(15 / 60)
@@ -161,8 +161,8 @@ def test_ten_times_as_many_steps_are_profiled_as_are_shown(model, data, profiled
 
     monkeypatch.setattr(module, "profile", spy)
     fill(profiled, [600] * 30)
-    record_timeline(model, data, steps=3)
-    record_timeline(model, data)
+    profile_timeline(model, data, steps=3)
+    profile_timeline(model, data)
     assert seen == [(data.device, 30), (data.device, 20)]
 
 
@@ -200,7 +200,7 @@ def test_an_empty_timeline_is_refused():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_a_gpus_timeline_holds_its_kernels():
-    timeline = record_timeline(MLP().to("cuda"), load_iris("cuda"))
+    timeline = profile_timeline(MLP().to("cuda"), load_iris("cuda"))
     assert len(timeline.device) > 20
     assert len(timeline.host) == 2 * len(PHASES)
     assert max(span.end for span in timeline.device) <= timeline.host[-1].end

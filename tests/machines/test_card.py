@@ -76,10 +76,16 @@ def test_a_kernel_that_fails_gives_its_reason(monkeypatch):
 
 def test_an_accelerator_on_which_no_kernel_runs_is_named_with_the_reason(monkeypatch):
     properties = type("Properties", (), {"total_memory": 8 * 2**30})
+    asked = []
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(card, "available_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
     monkeypatch.setattr(card, "device_name", lambda _: "RTX 5090")
-    monkeypatch.setattr(card, "why_kernels_fail", lambda _: "")
-    assert card.describe_accelerator("cuda:0") == "cuda:0: RTX 5090, 8.0 GiB"
+    monkeypatch.setattr(card, "why_kernels_fail", lambda device: asked.append(device) or "")
+    both = "cuda:0: RTX 5090, 8.0 GiB; cuda:1: RTX 5090, 8.0 GiB"
+    assert describe_machine().accelerators == both
+    assert asked == ["cuda:0"]  # the others stay free for others
     monkeypatch.setattr(card, "why_kernels_fail", lambda _: "no kernel image")
-    assert "(no kernel runs on it: no kernel image)" in card.describe_accelerator("cuda:0")
+    first, second = describe_machine().accelerators.split("; ")
+    assert first == "cuda:0: RTX 5090, 8.0 GiB (no kernel runs on it: no kernel image)"
+    assert second == "cuda:1: RTX 5090, 8.0 GiB"
     assert "shared with the CPU" in card.describe_accelerator("mps")

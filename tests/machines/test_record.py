@@ -136,3 +136,20 @@ def test_compare_names_a_file_that_is_none(tmp_path, capsys):
     path.write_text("{")
     assert commands.main(["compare", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
+
+
+def test_compare_without_msgspec_says_what_to_install(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    assert commands.main(["compare", str(tmp_path / "x.json")]) == 2
+    assert "pip install msgspec" in capsys.readouterr().err
+
+
+def test_one_cpu_gets_no_second_thread(monkeypatch):
+    def settings():
+        growths = [s for s in recorder.stages(["cpu"], 20, 20) if s.field == "growths"]
+        return {tuple(stage.measure.args[0]) for stage in growths}
+
+    monkeypatch.setattr(recorder, "usable_cpus", lambda: 1)
+    assert settings() == {("CPU, 1 thread",)}
+    monkeypatch.setattr(recorder, "usable_cpus", lambda: 8)
+    assert settings() == {("CPU, 1 thread", "CPU, 2 threads")}

@@ -2,6 +2,7 @@ import json
 import math
 import shutil
 import sys
+import warnings
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
@@ -14,8 +15,8 @@ from day37 import (
     measure_copies,
     measure_growth,
     measure_launch,
+    profile_timeline,
     published,
-    record_timeline,
     recorded,
     sweep_reads,
     train,
@@ -91,7 +92,7 @@ def recording():
         machine={"cpu": "a CPU"},
         runs={"cpu": train(model, data, epochs=30, progress=False)},
         accounts={"cpu": measure_account(model, data, steps=3)},
-        timelines={"cpu": record_timeline(model, data)},
+        timelines={"cpu": profile_timeline(model, data)},
         copies={"cpu": copies},
         launches={"cpu": measure_launch(launches=5, repeats=2)},
         growths={"rows": measure_growth({"cpu": "cpu"}, "rows", [20], repeats=2)},
@@ -171,10 +172,19 @@ BROKEN = [
     (lambda t: t["growths"]["rows"].update(over="x"), "growths.rows: ", "but it is 'x'"),
     (lambda t: t["copies"]["cpu"].update(sizes=[4, True]), "cpu.sizes[1]: ", "got `bool`"),
     (lambda t: first(t, "timelines").update(start="soon"), "host[0].start: ", "got `str`"),
+    (lambda t: t["sweeps"]["cpu"]["runs"][0].update(seconds=0), "sweeps.cpu: ", "but it is 0"),
+    (lambda t: t["sweeps"]["cpu"]["runs"][0].update(epochs=0), "sweeps.cpu: ", "but it is 0"),
+    (lambda t: t["ladders"]["cpu"].update(epochs=0), "ladders.cpu: ", "epochs must be"),
+    (lambda t: first(t, "ladders").pop("first_seconds"), "cpu.rungs[0]: ", "first_seconds must be"),
+    (lambda t: t["copies"]["cpu"]["times"][-1].update(samples=[0]), "copies.cpu cannot", "zero"),
+    (lambda t: t["accounts"]["cpu"]["phases"]["whole"].update(samples=[0]), "cpu cannot", "zero"),
+    (lambda t: t["runs"]["cpu"].update(epochs=10**400), "runs.cpu cannot be shown: ", "too large"),
 ]
 
 
-@pytest.mark.parametrize(("change", "field", "what"), BROKEN, ids=[case[1] for case in BROKEN])
+@pytest.mark.parametrize(
+    ("change", "field", "what"), BROKEN, ids=[f"{case[1]}{case[2]}" for case in BROKEN]
+)
 def test_a_broken_result_is_named(recording, tmp_path, change, field, what):
     path = tmp_path / "one.json"
     save(recording, path)
@@ -237,6 +247,22 @@ def test_the_published_runs_are_not_among_those_of_other_machines(folder):
     assert recorded("runs") == recorded("runs", accelerator=False) == []
     with pytest.raises(ValueError, match="kind must be one of runs, .*ladders, but it is 'ladder'"):
         recorded("ladder")
+
+
+def test_a_growth_is_an_accelerators_if_one_of_its_settings_is(recording, folder):
+    growth = recording.growths["rows"]
+    times = growth.times["cpu"][0]
+    on_gpu = replace(times, origin=replace(times.origin, device="cuda:0"))
+    both = replace(growth, times=growth.times | {"cuda:0": (on_gpu,)})
+    save(replace(recording, growths={"rows": growth, "width": both}), folder / "one.json")
+    assert [list(each.times) for each in recorded("growths")] == [["cpu", "cuda:0"]]
+    assert [list(each.times) for each in recorded("growths", accelerator=False)] == [["cpu"]]
+
+
+def test_the_published_lesson_asks_for_no_other_file(folder):
+    (folder / "bad.json").write_text("{", encoding="utf-8")
+    with warnings.catch_warnings(action="error"):
+        assert published().runs
 
 
 def test_recordings_are_read_once_a_session(folder, monkeypatch):

@@ -18,7 +18,8 @@ from day37.experiments.growth import Crossover, Growth
 from day37.experiments.phases import PHASES, StepPhases
 from day37.experiments.reads import CostModel, Interval, ReadSweep
 from day37.experiments.timeline import Span, Timeline
-from day37.faster.ladder import Ladder, Rung
+from day37.faster.ladder import Ladder
+from day37.faster.trial import Rung
 from day37.results import Comparison, Live, Measurement, Origin
 from day37.show.plots import draw_png, draw_reads
 from day37.training import TrainingRun
@@ -147,7 +148,7 @@ def call_tree():
 
 def rung(name, *times_ms, origin=CPU, obstacle=""):
     time = spread(*(t * 1e-3 for t in times_ms), origin=origin) if times_ms else None
-    return Rung(name, "x", "y", obstacle, time)
+    return Rung(name, "x", "y", obstacle, time, first_seconds=1.0)
 
 
 def ladder(origin=CPU):
@@ -270,7 +271,7 @@ WITHOUT_ORIGIN = {
 @pytest.mark.parametrize("figure", WITH_ORIGIN.values(), ids=WITH_ORIGIN.keys())
 def test_a_figure_says_where_its_result_is_from_and_whether_it_is_live(figure, origin):
     shown = text_of(figure(origin))
-    assert f"{origin.kind}, {origin.machine} ({origin.device})" in shown
+    assert f"{origin.kind}, {origin.product} ({origin.device})" in shown
     assert [kind for kind in KINDS if kind in shown] == [origin.kind]
 
 
@@ -282,7 +283,7 @@ def test_a_figure_of_what_was_not_timed_claims_no_origin(figure):
 
 def test_a_figure_of_a_simulation_is_modelled_and_gives_its_numbers():
     axes = plot(QUEUE)
-    assert axes.get_title().splitlines()[-1] == f"MODELLED, {QUEUE} (a queue)"
+    assert axes.get_title().splitlines()[-1] == f"MODELLED: {QUEUE}"
     shown = text_of(axes)
     assert [kind for kind in KINDS if kind in shown] == ["MODELLED"]
 
