@@ -1,7 +1,8 @@
 """day37: measure a small training on CPU and GPU, and explain where the time goes.
 
-The lessons are in notebooks/. What they use is spelt `from day37 import ...` and no other way.
-The rooms below are imported at once; what needs more than torch and numpy, when it is asked for.
+The lessons are in notebooks/. They use the names in `__all__`, spelt `from day37 import ...` and
+no other way. The first are imported at once; one in `LATER` is imported from its file when it is
+first asked for, so that `import day37` is quick and needs no plotting library.
 """
 
 from importlib import import_module

@@ -72,8 +72,8 @@ def check_fit(model: nn.Module, data) -> None:
         fits = x.ndim == 2 and x.shape[1] == width
         require(fits, "data.x_train", tuple(x.shape), f"of shape (rows, {width})")
         classes = linear[-1].out_features
-        low = int(y.min())
-        high = int(y.max())
+        low = int(y.min())  # synchronisation point
+        high = int(y.max())  # synchronisation point
         allowed = f"labels from 0 to {classes - 1}"
         require(low >= 0 and high < classes, "data.y_train", f"labels {low} to {high}", allowed)
 

@@ -10,7 +10,7 @@ import torch
 
 from day37.checks import require
 
-KINDS = ("cuda", "mps", "xpu")  # the accelerators that the lessons know, the preferred one first
+KINDS = ("cuda", "mps", "xpu")  # the accelerators that the lessons know; each has a queue
 REGISTRY = r"HKLM\HARDWARE\DESCRIPTION\System\CentralProcessor\0"
 CPU_NAME = {  # by operating system: what to ask, and where in the answer the name stands
     "Linux": ("cat /proc/cpuinfo", r"model name\s*:(.+)"),

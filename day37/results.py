@@ -39,7 +39,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 class Origin:
     """Where and when a result was measured: the device as the tensor named it, and its product.
 
-    What a file holds is always RECORDED; what is measured now has a `Live` origin.
+    Its class decides what it is called: what measures makes a `Live` one, a file only this one.
     """
 
     device: str

@@ -1,4 +1,4 @@
-"""Lessons 1 to 5: measure one thing; compare two. The only file of the library with a clock."""
+"""Lessons 1 to 5: measure one thing; compare two. The only file that measures time."""
 
 import random
 import time
@@ -13,6 +13,7 @@ from day37.checks import require, whole_number
 from day37.device import choose_device, synchronize
 from day37.results import CONFIDENCE, Comparison, Live, Measurement
 
+ENOUGH = 8  # samples, so that their ends enclose the median with 99 %: 1 - 2 * 0.5**8 is 0.992
 clock = time.perf_counter  # monotonic: it never jumps back, as time.time may when it is corrected
 
 
@@ -43,7 +44,7 @@ class Stopwatch:
 
 
 def until_interrupt(results: Iterable[Any]) -> list:
-    """All of `results`; after an interrupt those before it, or with none of them the interrupt."""
+    """Collect the results. After an interrupt, those before it; with none, it is raised."""
     done = []
     try:
         for result in results:
@@ -128,7 +129,7 @@ def compare(
     `device`, `warmup`, `seed` and errors as in `measure_in_turn` and `judge`: at least 8 repeats.
     Interrupted before the eighth round, the comparison holds what was measured and cannot tell.
     """
-    whole_number("repeats", repeats, least=8)
+    whole_number("repeats", repeats, least=ENOUGH)
     require(len(names) == len(set(names)) == 2, "names", names, "two different names")
     functions = dict(zip(names, (first, second), strict=True))
     return judge(*measure_in_turn(functions, repeats=repeats, **how).values(), few=True)
@@ -147,9 +148,9 @@ def judge(first: Measurement, second: Measurement, *, few: bool = False) -> Comp
     allowed = "above 0 s: too short for this clock, so call it many times a run"
     require(shortest > 0, "the shortest sample", shortest, allowed)
     pairs = len(first.samples)
-    if few and pairs < 8:
+    if few and pairs < ENOUGH:
         return Comparison(first, second, second.median / first.median, 0.0, inf)
-    enough = pairs >= 8 and pairs == len(second.samples)
+    enough = pairs >= ENOUGH and pairs == len(second.samples)
     require(enough, "repeats", pairs, "8 or more, the same for both")
     ratios = np.divide(second.samples, first.samples)
     return Comparison(first, second, float(np.median(ratios)), *interval_of_median(ratios))

@@ -46,7 +46,7 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether all the epochs asked for were run."""
+        """Whether all epochs were run and every loss that was read is finite."""
         return not self.stopped
 
     @property
@@ -78,7 +78,7 @@ def train(
     on_read: Callable[[int, float], object] | None = None,
     name: str = "train",
 ) -> TrainingRun:
-    """Train `model` in place on the training rows, where both already are, and return the run.
+    """Train `model` in place on the training rows, both on one device, and return the run.
 
     The loss is brought to the host every `read_loss_every` epochs; nothing else waits for the
     device. `on_read(epoch, loss)` is called at each read and stops the training by returning True.
@@ -89,9 +89,8 @@ def train(
     epochs = whole_number("epochs", epochs)
     every = whole_number("read_loss_every", read_loss_every, most=epochs)
     lr = positive_number("lr", lr)
-    require(
-        on_read is None or callable(on_read), "on_read", on_read, "callable, or None", TypeError
-    )
+    fits = on_read is None or callable(on_read)
+    require(fits, "on_read", on_read, "callable, or None", TypeError)
     check_fit(model, data)
 
     loss_fn = nn.CrossEntropyLoss()
@@ -118,9 +117,9 @@ def train(
 
 
 def train_and_keep(
-    model: nn.Module, data: IrisSplit, *, epochs=EPOCHS, lr=0.01, progress=True, name="train"
+    model: nn.Module, data: IrisSplit, *, epochs=EPOCHS, lr=0.01, progress=True, name="kept"
 ) -> TrainingRun:
-    """As `train`, but every loss stays on the device; all of them are read once, at the end."""
+    """As `train` without `on_read`: each loss stays on the device; all are read once at the end."""
     epochs = whole_number("epochs", epochs)
     lr = positive_number("lr", lr)
     check_fit(model, data)
@@ -140,7 +139,7 @@ def train_and_keep(
 
 
 def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01, **optimizer):
-    """A function that does one step, the same five lines, and returns the loss as a tensor.
+    """A function that does one step, as `train` does, and returns the loss as a tensor.
 
     It changes `model`, and waits for nothing. Further arguments go to torch.optim.SGD.
     """
@@ -179,13 +178,14 @@ def _reason_to_stop(epoch: int, loss: float, on_read: Callable | None = None) ->
 
 
 def _finished(name, losses, every, done, reads, watch, stopped) -> TrainingRun:
-    """The run. Warns if a loss is not finite, which one that was kept on the device may be."""
+    """The run. Warns if a loss is not finite (one that was kept is seen only now)."""
     at = tuple(every * (i + 1) for i in range(len(losses)))
     failed = [i for i, loss in enumerate(losses) if not isfinite(loss)]
     if failed:
-        stopped = _reason_to_stop(at[failed[0]], losses[failed[0]])
+        reason = _reason_to_stop(at[failed[0]], losses[failed[0]])
+        stopped = stopped or reason
         if threading.current_thread() is threading.main_thread():  # else it shows in any cell
-            warnings.warn(stopped, RuntimeWarning, stacklevel=3)
+            warnings.warn(reason, RuntimeWarning, stacklevel=3)
     origin = Live.here(watch.device)
     return TrainingRun(name, tuple(losses), at, done, reads, watch.seconds, origin, stopped)
 

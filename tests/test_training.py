@@ -71,7 +71,8 @@ def test_only_the_reads_that_are_counted_happen(data, reads, progress):
 @each_way
 def test_a_run_has_its_name(model, data, train_so):
     assert train_so(model, data, epochs=2, progress=False, name="mine").name == "mine"
-    assert train_so(model, data, epochs=2, progress=False).name == "train"
+    own = {train: "train", train_and_keep: "kept"}[train_so]
+    assert train_so(model, data, epochs=2, progress=False).name == own
 
 
 @each_way
@@ -418,3 +419,19 @@ def test_a_gpu_learns_what_the_cpu_learns(train_so):
         return torch.tensor(run.losses)
 
     assert torch.allclose(losses("cuda"), losses("cpu"), rtol=1e-4)
+
+
+def test_an_interrupt_stays_one_though_a_kept_loss_is_not_finite(model, data):
+    calls = []
+
+    def press_stop(*_):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with torch.no_grad():
+        model.fc2.bias[0] = math.inf
+    model.register_forward_hook(press_stop)
+    with pytest.warns(RuntimeWarning, match="smaller lr"):
+        run = train_and_keep(model, data, epochs=9, progress=False)
+    assert run.interrupted and run.epochs == 3 and not math.isfinite(run.losses[0])

@@ -17,10 +17,10 @@ USUAL = {"rows": 120, "width": 10}  # what stays as it is while the other grows
 
 @dataclass(frozen=True)
 class Crossover:
-    """The last size before it at which `second` is surely slower, the first at which it is faster.
+    """Where `second` overtakes `first`; sizes are rows or the hidden width, as `over` says.
 
-    Sizes are `over` rows or the hidden width. In between one cannot tell. None where no measured
-    size is of that kind.
+    `slower_at`: the largest size at which it is surely slower; `faster_at`: the first after that at
+    which it is surely faster. In between one cannot tell. None: there is no such size.
     """
 
     first: str
@@ -127,6 +127,6 @@ def _sized_step(device: str, threads: int | None, rows: int, width: int, seed: i
     numbers = torch.Generator().manual_seed(seed)
     x = torch.rand(rows, 4, generator=numbers)
     y = torch.randint(3, (rows,), generator=numbers)
-    data = IrisSplit(x, y, x[:1], y[:1], (), ()).to(device)
+    data = IrisSplit(x, y, x[:1], y[:1], (), ()).to(device)  # no flowers: what a step asks for
     step = make_step(MLP(4, width, 3).to(data.device), data)
     return step if threads is None else with_threads(threads, step)

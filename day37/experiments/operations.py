@@ -55,7 +55,7 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
     whole_number("steps", steps)
     check_fit(model, data)
     step = make_step(copy.deepcopy(model), data)
-    profiled = profile(lambda: step().item(), data.device, steps)
+    profiled = profile(lambda: step().item(), data.device, steps)  # a synchronisation point each
     operations = {}
     kernels = {}
     copies = 0

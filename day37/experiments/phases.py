@@ -96,8 +96,8 @@ def measure_phases(
     """Time the phases of `steps` steps, and `steps` whole steps between them, on a copy of `model`.
 
     On an accelerator a phase only queues its work; the last one, the read, waits for all of it. An
-    interrupt keeps the whole steps. ValueError for `steps` under 1, a negative `warmup`, or data
-    that does not fit.
+    interrupt keeps the steps that were timed whole. ValueError for `steps` under 1, a negative
+    `warmup`, or data that does not fit.
     """
     whole_number("steps", steps)
     whole_number("warmup", warmup, least=0)
@@ -107,7 +107,7 @@ def measure_phases(
     step = make_step(model, data)
 
     def time_parts() -> list[float]:
-        return time_laps(*parts.values()) + time_laps(lambda: step().item())
+        return time_laps(*parts.values()) + time_laps(lambda: step().item())  # a read
 
     for _ in range(warmup):
         time_parts()
@@ -116,4 +116,5 @@ def measure_phases(
     timed = {}
     for name, samples in zip((*parts, "whole step"), columns, strict=True):
         timed[name] = Measurement(name, samples, origin)
-    return StepPhases(timed, timed.pop("whole step"))
+    whole = timed.pop("whole step")
+    return StepPhases(timed, whole)

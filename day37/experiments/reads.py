@@ -34,7 +34,7 @@ class ReadSweep:
 
     @property
     def steps_between(self) -> tuple[int, ...]:
-        """Steps between two reads, for each run."""
+        """Steps between two reads, for each run: the first read comes after so many."""
         return tuple(run.epochs_read[0] for run in self.runs)
 
     @property

@@ -12,7 +12,7 @@ from day37.experiments.operations import HOST, profile
 from day37.experiments.phases import PHASES, split_step
 from day37.results import Live, Origin, show_seconds
 
-OFTEN = 10  # times as many steps are profiled as are shown
+PROFILED = 10  # times as many steps as are shown
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def profile_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Ti
             with record_function(name):
                 phase()
 
-    events = profile(step, data.device, OFTEN * steps).events()
+    events = profile(step, data.device, PROFILED * steps).events()
     host = _quickest([e for e in events if e.device_type == HOST and e.name in PHASES], steps)
     if data.device.type == "cpu":
         work = [e for e in events if e.name.startswith("aten::") and not e.cpu_children]

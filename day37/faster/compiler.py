@@ -31,7 +31,7 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
     instructions and prepares torch's C++ headers.
     """
     obstacle = ""
-    with empty_cache(), Stopwatch(device) as watch:
+    with fresh_cache(), Stopwatch(device) as watch:
         try:
             _import_quietly()
             compile_whole(lambda x: x + 1, device)(torch.zeros(8, device=device))
@@ -51,8 +51,8 @@ def _import_quietly() -> None:
 
 
 @contextlib.contextmanager
-def empty_cache() -> Iterator[None]:
-    """Let the compiler keep its work in a new folder: what an earlier session left is not found."""
+def fresh_cache() -> Iterator[None]:
+    """Inside, compilers keep their work in a new folder: nothing compiled earlier is found."""
     folder = tempfile.mkdtemp(prefix="day37-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # compilations read from it later
     before = {name: os.environ[name] for name in CACHES if name in os.environ}

@@ -20,7 +20,7 @@ from day37.faster.trial import Rung, Way, try_way
 from day37.faster.ways import Run, compiled_step, fused_optimizer, losses_on_device, plain_loop
 from day37.model import MLP
 from day37.results import CONFIDENCE, Comparison, Origin, show_seconds, table
-from day37.timing import interval_of_median, judge, measure_in_turn
+from day37.timing import ENOUGH, interval_of_median, judge, measure_in_turn
 from day37.training import EPOCHS
 
 
@@ -47,7 +47,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Ladder:
-    """The ways to train, each measured in turn with the others over `epochs` epochs.
+    """All ways to train, a rung each, measured in turn with each other over `epochs` epochs.
 
     The first is the plain loop; ValueError if it was not measured, or if another one has more
     samples or fewer.
@@ -145,13 +145,14 @@ def measure_speedups(
     the model, fewer than 8 repeats, or epochs or lr out of range.
     """
     whole_number("epochs", epochs)
-    whole_number("repeats", repeats, least=8)
+    whole_number("repeats", repeats, least=ENOUGH)
     positive_number("lr", lr)
     check_fit(model, data)
     torch.compiler.reset()  # once: what is compiled here is used again below
-    plain, *others = (try_way(way, model, data, epochs, lr) for way in WAYS)
+    plain = try_way(WAYS[0], model, data, epochs, lr)
     if plain.error is not None:
         raise plain.error
+    others = [try_way(way, model, data, epochs, lr) for way in WAYS[1:]]
     trials = [plain, *(trial.beside(plain) for trial in others)]
     runs = {trial.rung.name: trial.again for trial in trials if not trial.rung.obstacle}
     how = {"device": data.device, "repeats": repeats, "seed": seed}

@@ -1,7 +1,6 @@
 """Lesson 3: the whole training as one function of plain loops, which numba turns into machine code.
 
-It needs numba, which is part of the `lab` extra. Each set of sizes is compiled once and kept on the
-disk. The compiler writes the short loops out: this is fast if features, units and classes are few.
+It needs numba (the `lab` extra). Each set of sizes is compiled once and kept on the disk.
 """
 
 import numpy as np
@@ -20,13 +19,13 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
 def one_function(model: MLP, data: IrisSplit, epochs: int, lr: float, *, cached=True) -> Run:
-    """All epochs in one compiled function; `cached=False` compiles anew, without the disk."""
+    """All epochs in one compiled function, on the CPU. `cached=False`: anew, without the disk."""
     x = np.ascontiguousarray(data.x_train.T.numpy())  # (features, rows): all rows side by side
     y = np.float32(data.y_train.numpy() == np.arange(model.fc2.out_features)[:, None])  # 1 if right
-    weights = [p.detach().numpy() for p in model.parameters()]  # the model's own memory
+    weights = [p.detach().numpy() for p in model.parameters()]  # the model's own memory, float32
     arguments = (x, y, *weights, epochs, np.float32(lr))
-    train = compiled(training(*x.shape, *model.fc2.weight.shape), arguments, cached)
-    return lambda: from_numpy(train(*arguments))
+    fast = compiled(loops_for(*x.shape, *model.fc2.weight.shape), arguments, cached)
+    return lambda: from_numpy(fast(*arguments))
 
 
 def compiled(function, arguments: tuple, cached: bool):
@@ -36,14 +35,15 @@ def compiled(function, arguments: tuple, cached: bool):
     try:
         fast = njit(function, cache=cached, fastmath=FASTMATH, error_model="numpy")
         fast.compile(typeof(arguments).types)
+        return fast
     except Exception:  # no folder to write to, no space, a damaged file
-        fast = njit(function, fastmath=FASTMATH, error_model="numpy")
-        fast.compile(typeof(arguments).types)
-    return fast
+        if not cached:
+            raise
+        return compiled(function, arguments, cached=False)
 
 
-def training(features: int, rows: int, classes: int, hidden: int):
-    """The training for these sizes, in Python. The innermost long loop goes over the rows."""
+def loops_for(features: int, rows: int, classes: int, hidden: int):
+    """The training, in Python, for sizes of which only the rows are many: their loop is inside."""
     several = 10 if classes < 7_000 else 1  # sums of exponentials whose product has a 32-bit log
 
     def train(x, y, w1, b1, w2, b2, epochs, lr):
@@ -89,7 +89,7 @@ def training(features: int, rows: int, classes: int, hidden: int):
             for first in range(0, rows, several):  # one log for several rows: logs take long
                 loss += np.log(total[first : first + several].prod())
             losses[epoch] = loss / np.float32(rows)
-            # BACKWARD: the slopes; each STEP (weight -= lr * slope) as soon as its slope is known
+            # BACKWARD: the slopes; each STEP (weight -= lr * slope) once its old weight is used
             for kind in range(classes):
                 slope = ZERO
                 for row in range(rows):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from day37.checks import positive_number
 from day37.data import IrisSplit
-from day37.faster.compiler import empty_cache, first_line
+from day37.faster.compiler import first_line, fresh_cache
 from day37.faster.needs import needs_nothing
 from day37.faster.ways import Run
 from day37.results import Measurement
@@ -98,7 +98,7 @@ def try_way(way: Way, model: nn.Module, data: IrisSplit, epochs: int, lr: float)
     own = copy.deepcopy(model)
     start = copy.deepcopy(model.state_dict())
     try:
-        with empty_cache(), Stopwatch(data.device) as watch:
+        with fresh_cache(), Stopwatch(data.device) as watch:
             run = way.prepare(own, data, epochs, lr)
             losses = run()
     except Exception as error:  # a compiler may fail in ways of its own: the other rows go on

@@ -14,7 +14,7 @@ Run = Callable[[], Tensor]  # trains the model on; the losses of all epochs, on 
 
 
 def plain_loop(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> Run:
-    """Lesson 1's loop: a read every epoch."""
+    """As `train` does, a read every epoch, without its checks, its progress and its stops."""
     step = make_step(model, data, lr=lr)
 
     def run() -> Tensor:

@@ -75,7 +75,7 @@ def why_kernels_fail(device: str | torch.device) -> str:
     So it is where the card is newer than the build.
     """
     try:
-        torch.ones(1, device=device).add_(1).item()
+        torch.ones(1, device=device).add_(1).item()  # synchronisation point
     except RuntimeError as error:
         return str(error).splitlines()[0]
     return ""

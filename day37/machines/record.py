@@ -108,7 +108,9 @@ def measure_stages(plan: Iterable[Stage]) -> tuple[dict[str, dict], str, int]:
     interrupted = []  # the stages in which the interrupt came
     current = "the first stage"
 
-    def interrupt(*_) -> None:  # what measures ends early and well, so remember that it was told to
+    # What measures takes an interrupt in and returns what it has. So it is noted here as well: the
+    # stage in which it came is not complete, and is dropped.
+    def interrupt(*_) -> None:
         interrupted.append(current)
         raise KeyboardInterrupt
 
@@ -119,7 +121,7 @@ def measure_stages(plan: Iterable[Stage]) -> tuple[dict[str, dict], str, int]:
             result = None
             try:
                 result = stage.measure()
-                as_json(result)  # now, while what it finds wrong costs one stage and not all
+                as_json(result)  # a number that JSON cannot hold costs this stage, not the file
             except Exception as error:  # the other stages go on, and nothing measured is lost
                 failed.append(f"{current} failed: {error}")
                 result = None

@@ -192,7 +192,7 @@ def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> 
 
 
 def as_json(result) -> str:
-    """A result, or a dict of such, as JSON text. ValueError for a number that is not finite."""
+    """A result, or a dict of plain values, as JSON. ValueError for a number that is not finite."""
     result = result if isinstance(result, dict) else asdict(result)
     exact = json.dumps(result, allow_nan=False)
     rounded = json.loads(exact, parse_float=lambda digits: float(f"{float(digits):.9g}"))

@@ -21,7 +21,7 @@ from day37.timing import Stopwatch
 from day37.training import EPOCHS, TrainingRun, accuracy, train
 
 SHARE = 0.01  # of the time, at most, goes into drawing, and as much into messages
-OFTEN = 0.1  # seconds from one message to the page to the next, at least
+PAUSE = 0.1  # seconds from one message to the page to the next, at least
 
 
 class Paced:
@@ -42,8 +42,8 @@ class Paced:
     def _call(self, *arguments) -> None:
         with Stopwatch() as watch:
             self.fn(*arguments)
-        self._pause = max(OFTEN, watch.seconds / SHARE)
-        self._since = Stopwatch().__enter__()
+        self._pause = max(PAUSE, watch.seconds / SHARE)
+        self._since = Stopwatch().__enter__()  # runs on; its block never ends
 
 
 class TrainingConsole(Control):
@@ -101,6 +101,8 @@ class TrainingConsole(Control):
 
     def begin(self) -> None:
         """Start a new training, unless one is going on."""
+        if self.box is None:
+            return
         with self.turn:
             if self._thread is not None and self._thread.is_alive():
                 return

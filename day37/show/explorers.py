@@ -84,7 +84,7 @@ def _reads(run: TrainingRun, *costs: CostModel) -> Explorer:
         often = [n for n in ROUND if n <= run.epochs]
         slider = widgets.SelectionSlider(options=often, description="steps to a read", **WIDE)
         names = [str(cost.sweep.origin) for cost in costs]
-        return {"every": slider, "costs": choice(widgets, names, "costs of")}
+        return {"every": slider, "costs_of": choice(widgets, names, "costs of")}
 
     def show(every: int, costs_of: int):
         cost = costs[costs_of]
@@ -94,7 +94,7 @@ def _reads(run: TrainingRun, *costs: CostModel) -> Explorer:
         says = f"{run.epochs:,} steps with {reads:,} read{many}: {time}, by the model"
         return as_html(says, cost.verdict), draw_png(draw_reads, run, cost, every)
 
-    return Explorer(lambda every, costs: show(every, costs), fields)
+    return Explorer(show, fields)
 
 
 def _calls(tree: Call) -> Explorer:

@@ -1,6 +1,7 @@
-"""Lessons 1 to 5: `plot(result)`: axes with units, LIVE or RECORDED from the result, the spread.
+"""Lessons 1 to 5: `plot(result)`: axes with units, the spread, LIVE or RECORDED from the result.
 
-A new figure is a function here, with the type of what it draws in `FIGURES` at the end.
+A new figure: write `_name(result)` here and add its type to `FIGURES` at the end, and to `SEVERAL`
+if it takes several. A second figure of a type is a public function, as `plot_seconds` is.
 """
 
 import io
@@ -39,7 +40,8 @@ _apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has
 def plot(result, *others, **options) -> Axes:
     """Draw a result, or several of one kind beside each other, and return the axes.
 
-    `title` replaces the figure's own where it has a choice. TypeError for what cannot be drawn.
+    `title`: for curves, samples, comparisons, timelines and growths. TypeError for what cannot be
+    drawn.
     """
     kinds = ", ".join(kind.__name__ for kind in FIGURES)
     require(type(result) in FIGURES, "result", result, f"one of these: {kinds}", TypeError)

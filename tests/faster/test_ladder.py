@@ -231,7 +231,7 @@ def test_compiling_leaves_the_environment_as_it_was(monkeypatch):
         monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
         if before:
             monkeypatch.setenv("TRITON_CACHE_DIR", before)
-        with pytest.raises(KeyboardInterrupt), compiler.empty_cache():
+        with pytest.raises(KeyboardInterrupt), compiler.fresh_cache():
             folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
             assert folder == os.environ["TRITON_CACHE_DIR"] != before
             raise KeyboardInterrupt

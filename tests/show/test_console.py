@@ -11,7 +11,7 @@ import torch
 
 from day37 import MLP, TrainingConsole, accuracy, train
 from day37.results import Live, show_seconds
-from day37.show.console import OFTEN, Frame, Paced
+from day37.show.console import PAUSE, Frame, Paced
 from day37.timing import Stopwatch
 
 MANY = 10_000_000  # epochs that no test waits for
@@ -144,7 +144,7 @@ def test_reads_are_those_that_were_asked_for(data):
 
 
 def test_an_error_while_drawing_ends_the_training_and_keeps_it(console, monkeypatch):
-    monkeypatch.setattr("day37.show.console.OFTEN", 0.0)
+    monkeypatch.setattr("day37.show.console.PAUSE", 0.0)
     console.epochs.value = MANY
     console.start.click()
     wait_for(lambda: console.bar.value)
@@ -199,7 +199,7 @@ def test_what_is_paced_and_takes_no_time_is_called_only_so_often(clock):
     calls = []
     paced = Paced(calls.append, 0)
     for i in range(1, 1001):
-        clock.now += OFTEN / 100
+        clock.now += PAUSE / 100
         paced(i)
     assert calls[0] == 0
     assert 9 <= len(calls) - 1 <= 10
@@ -262,7 +262,8 @@ def test_without_ipywidgets_a_control_says_so(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     console = TrainingConsole(data)
     assert "not installed" in console._repr_mimebundle_()["text/plain"]
-    assert asyncio.run(console.done()) is None
+    console.begin()  # does nothing
+    assert asyncio.run(console.done()) is None and console.run is None
 
 
 def test_every_field_and_button_has_a_label(console):

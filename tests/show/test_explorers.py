@@ -288,7 +288,7 @@ def test_the_figure_of_reads_follows_the_fields(drawn):
     assert (figure, names) == (draw_reads, {})
     assert (of, cost, every) == (run, here, 1)
     control.fields["every"].value = 20
-    control.fields["costs"].value = 1
+    control.fields["costs_of"].value = 1
     _, (of, cost, every), _ = drawn
     assert of is run
     assert cost is there
@@ -296,7 +296,7 @@ def test_the_figure_of_reads_follows_the_fields(drawn):
 
 
 def test_the_choice_of_costs_names_their_origins(drawn):
-    labels = [label for label, _ in reads_control().fields["costs"].options]
+    labels = [label for label, _ in reads_control().fields["costs_of"].options]
     assert labels == ["1. LIVE, CPU 1 (cpu)", "2. RECORDED, GPU <2> (cuda:0)"]
 
 
@@ -306,7 +306,7 @@ def test_the_steps_to_a_read_give_reads_and_time_with_an_interval(drawn):
     says = "2,000 steps with 2,000 reads: 800 ms (99% interval 600 ms to 1 s), by the model"
     assert first == f"<b>{says}</b>"
     assert second == "a read costs 50 µs (99% interval 25 µs to 200 µs)"
-    control.fields["costs"].value = 1
+    control.fields["costs_of"].value = 1
     assert "2,000 steps with 2,000 reads: 1.6 s (" in shown(control)
     assert "a read costs 100 µs" in shown(control)
     control.fields["every"].value = 2000
