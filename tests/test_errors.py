@@ -55,6 +55,11 @@ class Shell:
     y_train = SPLIT.y_train
 
 
+class Half:
+    x_train = SPLIT.x_train
+    device = SPLIT.device
+
+
 QUEUE = StepQueue(34, 69e-6, 25e-6, 45e-6)
 
 
@@ -382,6 +387,7 @@ TABLE = [
     (lambda: plot(SPLIT, SPLIT), TypeError, "and that one of ['TrainingRun'", "IrisSplit"),
     (lambda: explore(training()(), 5), TypeError, "others must be one CostModel or more", "(5,)"),
     (lambda: train(MLP(), Shell()), TypeError, "data must be an IrisSplit", "'Shell'"),
+    (lambda: train(MLP(), Half()), TypeError, "data must be an IrisSplit", "'Half'"),
     (
         lambda: measure_growth({"a": 5}, "rows", [3]),
         TypeError,
