@@ -39,7 +39,7 @@ def compiled(function, arguments: tuple, cached: bool):
     except Exception:  # no folder to write to, no space, a damaged file
         if not cached:
             raise
-        return compiled(function, arguments, cached=False)
+        return compiled(function, arguments, False)
 
 
 def loops_for(features: int, rows: int, classes: int, hidden: int):
