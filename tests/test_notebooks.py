@@ -1,4 +1,4 @@
-"""The lessons: what is stored, how long, that they run anywhere; cell and library agree."""
+"""The lessons: what is stored, how long, that they run anywhere."""
 
 import json
 import re
@@ -6,29 +6,12 @@ import shutil
 import statistics
 
 import pytest
-import torch
 
-from day37 import (
-    MLP,
-    Adder,
-    Counter,
-    EarlyStopping,
-    fit_cost,
-    load_iris,
-    measure,
-    measure_floor,
-    timing,
-    trace_calls,
-    train,
-    train_and_keep,
-)
 from day37.device import cpu_name
-from day37.experiments.phases import split_step
 from day37.faster import ladder
 from day37.machines import record as recorder
 from day37.machines.recording import FOLDER, PUBLISHED
-from tests.experiments.test_reads import made_up
-from tests.notebooks import LESSONS, LIGHT, NAMES, read, run, tags, taught
+from tests.notebooks import LESSONS, LIGHT, NAMES, read, run, tags
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 QUESTIONS = [
@@ -170,169 +153,3 @@ def test_a_second_device_and_a_recorded_gpu_are_shown(path, ran):
 def printed(notebook, stream="stdout"):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return "".join(output.get("text", "") for output in outputs if output.get("name") == stream)
-
-
-# Every function that a cell teaches, against the library's: tag → (lesson, comparison).
-def compare_data(names):
-    split = load_iris()
-    for name in ("x_train", "y_train", "x_test", "y_test"):
-        assert torch.equal(names[name], getattr(split, name))
-
-
-def compare_model(names):
-    torch.manual_seed(3)
-    taught_model = names["MLP"]()
-    torch.manual_seed(3)
-    assert str(taught_model) == str(MLP())
-    torch.manual_seed(3)
-    state = MLP().state_dict()
-    assert all(torch.equal(value, state[key]) for key, value in taught_model.state_dict().items())
-
-
-def compare_train(names):
-    torch.manual_seed(names["SEED"])
-    model = MLP()
-    run = train(model, load_iris(), epochs=names["EPOCHS"], progress=False)
-    assert len(run.losses) == 20_000
-    assert list(run.losses) == names["losses"]
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(model.parameters(), names["model"].parameters(), strict=True)
-    )
-
-
-def compare_measure(names, monkeypatch):
-    ticks = iter(range(10_000))
-    durations = [5, 4, 3, 2, 1, 7]
-
-    def taking(seconds):
-        def fn():
-            for _ in range(seconds):
-                next(ticks)
-
-        return fn
-
-    def series():
-        work = iter(map(taking, durations))
-        return lambda: next(work)()
-
-    monkeypatch.setattr(names["time"], "perf_counter", lambda: next(ticks))
-    by_hand = names["measure_by_hand"](series(), warmup=2, repeats=4)
-    monkeypatch.setattr(timing, "clock", lambda: next(ticks))
-    measured = measure(series(), warmup=2, repeats=4)
-    # The library's watch reads its clock once more, before the last synchronisation.
-    assert by_hand == [sample - 1 for sample in measured.samples] == [4, 3, 2, 8]
-
-
-def compare_move(names):
-    split = load_iris(names["DEVICE"])
-    assert torch.equal(names["x_train"], split.x_train)
-    assert names["x_train"].device == split.device == next(names["model"].parameters()).device
-
-
-def compare_phases(names):
-    torch.manual_seed(names["SEED"])
-    model = MLP()
-    phases = split_step(model, load_iris())
-    for _ in range(3):  # as often as the cell has done
-        for phase in phases.values():
-            phase()
-    assert len(names["timed_step"]()) == len(phases)
-    for phase in phases.values():
-        phase()
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(model.parameters(), names["model"].parameters(), strict=True)
-    )
-
-
-def compare_flops(names):
-    assert names["flops"] == measure_floor(MLP(), load_iris(), size=8, repeats=1).flops
-
-
-def compare_fit(names):
-    sweep = made_up(0.01, 650e-6, 190e-6)
-    cost = fit_cost(sweep)
-    assert list(names["fit_by_hand"](sweep.runs)) == pytest.approx(
-        [cost.fixed.value, cost.a.value, cost.b.value], rel=1e-6
-    )
-
-
-def compare_keep(names):
-    torch.manual_seed(names["SEED"])
-    run = train_and_keep(MLP(), load_iris(), epochs=names["EPOCHS"], progress=False)
-    assert list(run.losses) == names["kept_losses"]
-
-
-def compare_counter(names):
-    ours, theirs = names["Counter"](), Counter()
-    assert [(ours(), ours.count) for _ in range(3)] == [(theirs(), theirs.count) for _ in range(3)]
-
-
-def compare_adder(names, capsys):
-    answers = [(make()(3, 5), capsys.readouterr().out) for make in (names["Adder"], Adder)]
-    assert answers[0] == answers[1] == (8, "唱跳篮球rap\n")
-
-
-def compare_stopping(names):
-    losses = [1.0, 0.9, 0.905, 0.85, 0.849, 0.848, 0.847, 0.5]
-    for how in ({}, {"patience": 2, "min_delta": 0.01}, {"patience": 1}):
-        ours, theirs = names["EarlyStopping"](**how), EarlyStopping(**how)
-        assert [ours(i, loss) for i, loss in enumerate(losses)] == [
-            theirs(i, loss) for i, loss in enumerate(losses)
-        ]
-        assert (ours.best, ours.waited) == (theirs.best, theirs.waited)
-
-
-def compare_trace(names):
-    model, x = MLP(), torch.zeros(2, 4)
-    of = dict(model.named_modules())
-    calls = [call for _, call in trace_calls(model, x).walk()]
-    named = [
-        f"{type(of[call.owner.split(' ')[0].replace('model', '')]).__name__}.{call.kind}"
-        for call in calls
-    ]
-    assert names["trace_by_hand"](model, x) == named
-
-
-COMPARISONS = {
-    "taught-data": (0, compare_data),
-    "taught-model": (0, compare_model),
-    "taught-train": (0, compare_train),
-    "taught-measure": (0, compare_measure),
-    "taught-move": (1, compare_move),
-    "taught-phases": (2, compare_phases),
-    "taught-flops": (2, compare_flops),
-    "taught-fit": (3, compare_fit),
-    "taught-keep": (3, compare_keep),
-    "taught-counter": (4, compare_counter),
-    "taught-adder": (4, compare_adder),
-    "taught-stopping": (4, compare_stopping),
-    "taught-trace": (4, compare_trace),
-}
-
-
-def test_every_taught_cell_has_its_comparison():
-    found = {
-        tag
-        for path in LESSONS
-        for cell in read(path).cells
-        for tag in tags(cell)
-        if tag.startswith("taught-")
-    }
-    assert found == set(COMPARISONS)
-
-
-SLOW = {"taught-train"}  # it trains twice, in full
-
-
-@pytest.mark.parametrize(
-    "tag", [pytest.param(t, marks=[pytest.mark.slow] if t in SLOW else []) for t in COMPARISONS]
-)
-def test_the_library_does_what_the_cell_teaches(tag, monkeypatch, capsys):
-    lesson, comparison = COMPARISONS[tag]
-    names = taught(LESSONS[lesson], tag, **({} if tag == "taught-train" else {"EPOCHS": 300}))
-    capsys.readouterr()
-    offered = {"monkeypatch": monkeypatch, "capsys": capsys}
-    wanted = comparison.__code__.co_varnames[1 : comparison.__code__.co_argcount]
-    comparison(names, **{name: offered[name] for name in wanted})
