@@ -56,7 +56,7 @@ class Rung:
 
     @property
     def preparation(self) -> float:
-        """Seconds that its first run took over the others: compiling, recording."""
+        """Seconds that its first run took over the others: compiling, capturing."""
         return max(self.first_seconds - self.time.median, 0.0)
 
 

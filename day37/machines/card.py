@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from day37.device import available_devices, command_output, cpu_name, device_name
+from day37.faster.compiler import first_line
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def why_kernels_fail(device: str | torch.device) -> str:
     try:
         torch.ones(1, device=device).add_(1).item()  # synchronisation point
     except RuntimeError as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     return ""
 
 
