@@ -32,7 +32,6 @@ LATER = {
     "new_axes": "show.plots",
     "plot": "show.plots",
     "plot_seconds": "show.plots",
-    "published": "machines.recording",
     "read_gpu_name": "machines.gpu_names",
     "profile_timeline": "experiments.timeline",
     "recorded": "machines.recording",

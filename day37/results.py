@@ -45,6 +45,7 @@ class Origin:
     device: str
     product: str
     when: str
+    note: str = ""  # how, and from where: "profiled: the host is slowed; CUDA 13.0; a repository"
     kind: ClassVar[str] = "RECORDED"
 
     @property
@@ -53,7 +54,8 @@ class Origin:
         return self.kind == "RECORDED"
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.product} ({self.device})"
+        where = f"{self.kind}, {self.product} ({self.device})"
+        return f"{where}; {self.note}" if self.note else where
 
 
 class Live(Origin):
@@ -109,10 +111,8 @@ class Measurement:
 
     def __repr__(self) -> str:
         text = f"{self.name}: median {show_seconds(self.median)}, IQR {show_seconds(self.iqr)}"
-        lines = [f"{text}, {len(self.samples)} samples", str(self.origin)]
-        if self.warning:
-            lines.append(self.warning)
-        return "\n  ".join(lines)
+        lines = (f"{text}, {len(self.samples)} samples", str(self.origin), self.warning)
+        return "\n  ".join(filter(None, lines))
 
 
 @dataclass(frozen=True)

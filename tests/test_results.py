@@ -94,6 +94,12 @@ def test_what_a_file_holds_is_recorded_and_what_is_measured_now_is_live():
     assert old != Live("cuda:0", "a GPU", "yesterday")
 
 
+def test_what_else_a_reader_must_know_follows_the_origin():
+    noted = Origin("cuda:0", "a GPU", "yesterday", "profiled: the host is slowed; CUDA 13.0")
+    assert str(noted) == "RECORDED, a GPU (cuda:0); profiled: the host is slowed; CUDA 13.0"
+    assert show_origins(noted, HERE) == f"{noted}; LIVE, a CPU (cpu)"
+
+
 def test_here_is_the_device_as_a_tensor_spells_it_and_now():
     from datetime import UTC, datetime, timedelta
 

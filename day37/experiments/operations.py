@@ -16,6 +16,7 @@ from day37.training import make_step
 
 HOST = torch.autograd.DeviceType.CPU
 READ = "aten::_local_scalar_dense"  # what brings a tensor's number to Python
+SIZES = "aten::nonzero"  # its result's size is a number that Python must have
 SHOWN = 8  # rows of the table
 
 
@@ -77,13 +78,15 @@ def count_operations(model: nn.Module, data: IrisSplit, *, steps: int = 10) -> O
 
 
 def count_reads(fn: Callable[[], object], device: str | torch.device = "cpu") -> int:
-    """How often `fn()`, called once, brings a tensor's number to Python.
+    """How often `fn()`, called once, brings a tensor's number, or a result's size, to Python.
 
     By torch's profiler: `.item()`, `float`, `bool`, comparison in an `if`, and printing all come
-    to the operation `_local_scalar_dense`; `.cpu()` and `.tolist()` do not.
+    to the operation `_local_scalar_dense`. A boolean mask and `nonzero` come to `nonzero`: how many
+    rows there will be must be known, so on a GPU the host waits. `.cpu()` and `.tolist()` wait too
+    and are not seen.
     """
     rows = profile(fn, torch.device(device), 1, warmup=0).key_averages()
-    return sum(row.count for row in rows if row.key == READ)
+    return sum(row.count for row in rows if row.key in (READ, SIZES))
 
 
 def profile(fn: Callable[[], object], device: torch.device, steps: int, *, warmup: int = 5):

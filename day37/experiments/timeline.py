@@ -1,7 +1,8 @@
-"""Lesson 3: a few steps in a row, the host's phases above, the device's work below."""
+"""Lessons 3 and 4: a few steps in a row: the host's phases, its calls, the device's work."""
 
 import copy
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
@@ -13,6 +14,8 @@ from day37.experiments.phases import PHASES, split_step
 from day37.results import Live, Origin, show_seconds
 
 PROFILED = 10  # times as many steps as are shown
+DRIVERS = ("cu", "hip", "ur")  # how a call of NVIDIA's, AMD's and Intel's driver begins
+CALLS = ("Launch", "Memcpy", "Memset", "Synchronize")  # what it does
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,15 @@ class Span:
 class Timeline:
     """A few steps: `host`, what Python went through; `device`, what did the work.
 
-    On an accelerator the device's spans are kernels and copies. On the CPU they are the operations
-    that call no other. ValueError if both are empty.
+    `calls`: what the host asked the driver of an accelerator for: launches, copies, waits. On an
+    accelerator the device's spans are kernels and copies. On the CPU they are the operations that
+    call no other, and there are no calls. ValueError if host and device are empty.
     """
 
     host: tuple[Span, ...]
     device: tuple[Span, ...]
     origin: Origin
+    calls: tuple[Span, ...] = ()
 
     def __post_init__(self):
         require(len(self.host + self.device) > 0, "host, device", (), "one span or more")
@@ -42,7 +47,12 @@ class Timeline:
     @property
     def length(self) -> float:
         """Seconds from the first beginning to the last end."""
-        return max(span.end for span in (*self.host, *self.device))
+        return max(span.end for span in (*self.host, *self.calls, *self.device))
+
+    @property
+    def launches(self) -> tuple[Span, ...]:
+        """Those of the calls that launch a kernel, or a graph of them."""
+        return tuple(call for call in self.calls if "Launch" in call.name)
 
     @property
     def busy(self) -> float:
@@ -52,7 +62,7 @@ class Timeline:
         """
         if not self.device:
             return math.nan
-        return sum(span.end - span.start for span in self.device) / self.length
+        return add_up(self.device) / self.length
 
     def finding(self) -> str:
         """What the timeline says of the device, in words."""
@@ -63,8 +73,31 @@ class Timeline:
         return f"{what} {self.busy:.0%} of the time{how}"
 
     def __repr__(self) -> str:
-        counts = f"{len(self.host)} phases on the host, {len(self.device)} pieces of work"
-        return f"{counts} in {show_seconds(self.length)}: {self.finding()}\n  {self.origin}"
+        parts = [_count(self.host, "phase on the host", "phases on the host")]
+        if self.calls:
+            parts = [_together(self.launches, "launch by the host", "launches by the host")]
+        if self.device and self.origin.device == "cpu":
+            parts.append(_together(self.device, "operation", "operations"))
+        elif self.device:
+            parts.append(_together(self.device, "kernel or copy", "kernels and copies"))
+        length = show_seconds(self.length)
+        return f"{'; '.join(parts)}, in {length}: {self.finding()}\n  {self.origin}"
+
+
+def add_up(spans: Iterable[Span]) -> float:
+    """Seconds of all spans together."""
+    return sum(span.end - span.start for span in spans)
+
+
+def _count(spans: tuple[Span, ...], one: str, many: str) -> str:
+    return f"{len(spans)} {one if len(spans) == 1 else many}"
+
+
+def _together(spans: tuple[Span, ...], one: str, many: str) -> str:
+    if not spans:
+        return f"no {one}"
+    together = " together" if len(spans) > 1 else ""
+    return f"{_count(spans, one, many)}, {show_seconds(add_up(spans))}{together}"
 
 
 def profile_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Timeline:
@@ -86,15 +119,25 @@ def profile_timeline(model: nn.Module, data: IrisSplit, *, steps: int = 2) -> Ti
 
     events = profile(step, data.device, PROFILED * steps).events()
     host = _quickest([e for e in events if e.device_type == HOST and e.name in PHASES], steps)
+    calls = []
     if data.device.type == "cpu":
         work = [e for e in events if e.name.startswith("aten::") and not e.cpu_children]
     else:
         work = [e for e in events if e.device_type != HOST and e.name not in PHASES]
         work = [e for e in work if not e.is_user_annotation]
+        calls = [e for e in events if e.device_type == HOST and _asks_driver(e.name)]
     start = host[0].time_range.start
     end = host[-1].time_range.end
-    shown = [e for e in work if start <= e.time_range.start <= end]
-    return Timeline(_spans(host, start), _spans(shown, start), Live.here(data.device))
+
+    def shown(events: list) -> tuple[Span, ...]:
+        return _spans([e for e in events if start <= e.time_range.start <= end], start)
+
+    return Timeline(_spans(host, start), shown(work), Live.here(data.device), shown(calls))
+
+
+def _asks_driver(name: str) -> bool:
+    """Whether the profiler's event is a launch, a copy, a fill or a wait that the host asks for."""
+    return name.startswith(DRIVERS) and any(what in name for what in CALLS)
 
 
 def _quickest(phases: list, steps: int) -> tuple:

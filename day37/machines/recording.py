@@ -18,28 +18,40 @@ from day37.experiments.reads import ReadSweep
 from day37.experiments.timeline import Timeline
 from day37.faster.ladder import Ladder
 from day37.machines.card import describe_machine
+from day37.results import Origin, table
 from day37.training import TrainingRun
 
 SCHEMA = "day37-recording/3"
-FOLDER = Path(__file__).parent / "recordings"
-PUBLISHED = "published.json"
+FOLDER = Path(__file__).parent / "recordings"  # what `python -m day37 record` wrote
+PUBLISHED = FOLDER / "published"  # what others have published: a file for each of their machines
 
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table as it was published: named columns, rows of numbers, and a note on what they are.
+    """A table as it was published: named columns, rows of numbers and words, and what they are.
 
     ValueError if a row is not as long as the columns.
     """
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[float, ...], ...]
+    rows: tuple[tuple[float | str, ...], ...]
     note: str
+    origin: Origin
 
     def __post_init__(self):
         for row in self.rows:
-            allowed = f"lists of {len(self.columns)} numbers"
+            allowed = f"lists of {len(self.columns)} cells"
             require(len(row) == len(self.columns), "rows", row, allowed)
+
+    def column(self, name: str) -> tuple[float | str, ...]:
+        """The cells of one column. ValueError if there is none of this name."""
+        allowed = f"one of {', '.join(self.columns)}"
+        require(name in self.columns, "column", name, allowed)
+        return tuple(row[self.columns.index(name)] for row in self.rows)
+
+    def __repr__(self) -> str:
+        rows = [[c if isinstance(c, str) else f"{c:,.10g}" for c in row] for row in self.rows]
+        return f"{table(self.columns, rows)}\n{self.note}\n{self.origin}"
 
 
 @dataclass(frozen=True)
@@ -78,27 +90,25 @@ def new_recording(source: str, **found) -> Recording:
     return Recording(source, when, dict(describe_machine().rows()), **found)
 
 
-def published() -> Recording:
-    """The published lesson's own runs, as it printed them.
+def recorded(kind: str, machine: str | None = None) -> dict[str, Any]:
+    """All results of a kind ("runs", "timelines", "tables", "notes", "machine", …), by their keys.
 
-    One run each, the clock not synchronised, no seed.
+    `machine`: one whose results are published, as "rtx5080". Without it: what `python -m day37
+    record` wrote on other machines, keyed "<file>: <key>", what an accelerator did before the rest.
     """
-    return load_once(FOLDER / PUBLISHED)
-
-
-def recorded(kind: str, *, accelerator: bool = True) -> list:
-    """Every result of a kind ("ladders", "accounts", …) from other machines, the published aside.
-
-    Only those measured on an accelerator, or, if not `accelerator`, only those measured on a CPU.
-    """
-    kinds = [f.name for f in fields(Recording) if f.default_factory is not MISSING]
+    kinds = [f.name for f in fields(Recording) if get_origin(f.type) is dict]
     require(kind in kinds, "kind", kind, f"one of {', '.join(kinds)}")
-    found = []
-    for recording in load_all(FOLDER)[1:]:
+    if machine is not None:
+        there = sorted(path.stem for path in PUBLISHED.glob("*.json"))
+        require(machine in there, "machine", machine, f"one of {', '.join(there)}")
+        return dict(getattr(load_once(PUBLISHED / f"{machine}.json"), kind))
+    first = {}
+    rest = {}
+    for name, recording in load_all(FOLDER).items():
         for key, result in getattr(recording, kind).items():
-            if _on_accelerator(key, result) == accelerator:
-                found.append(result)
-    return found
+            found = first if _on_accelerator(key, result) else rest
+            found[f"{name}: {key}"] = result
+    return first | rest
 
 
 def _on_accelerator(key: str, result) -> bool:
@@ -115,19 +125,18 @@ def load_once(path: Path) -> Recording:
 
 
 @cache  # once a session
-def load_all(folder: Path) -> tuple[Recording, ...]:
-    """All recordings in `folder`: the published one, then by file name.
+def load_all(folder: Path) -> dict[str, Recording]:
+    """All recordings in `folder`, by the name of their file.
 
     Warns of those that cannot be read: one bad file stops no lesson.
     """
-    found = [load_once(folder / PUBLISHED)]
+    found = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name != PUBLISHED:
-            try:
-                found.append(load(path))
-            except ValueError as error:
-                warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
-    return tuple(found)
+        try:
+            found[path.stem] = load(path)
+        except ValueError as error:
+            warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
+    return found
 
 
 def load(path: str | PathLike) -> Recording:

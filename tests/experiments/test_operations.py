@@ -95,6 +95,15 @@ def test_reads_are_counted():
     assert count_reads(lambda: str(loss)) >= 1
     assert count_reads(lambda: loss * 2) == 0
     assert count_reads(loss.tolist) == 0
+    assert count_reads(loss.cpu) == 0
+
+
+def test_a_result_whose_size_must_be_known_counts_as_a_read():
+    numbers = torch.arange(5.0)
+    mask = numbers > 2
+    assert count_reads(lambda: numbers[mask]) == 1
+    assert count_reads(mask.nonzero) == 1
+    assert count_reads(lambda: torch.where(mask, numbers, 0.0)) == 0
 
 
 def test_the_profile_is_of_the_steps_and_not_of_the_warm_up():

@@ -151,6 +151,42 @@ def test_a_gpus_timeline_shows_kernels_and_copies_and_no_named_range(
     assert timeline.finding() == "the device works 25% of the time (profiled)"
 
 
+CALLS = ["cudaLaunchKernel", "cuLaunchKernelEx", "cudaGraphLaunch", "cudaMemcpyAsync"]
+CALLS += ["cudaMemsetAsync", "cudaStreamSynchronize", "cudaDeviceSynchronize"]
+CALLS += ["hipLaunchKernel", "hipExtModuleLaunchKernel", "hipMemcpyWithStream", "hipGraphLaunch"]
+CALLS += ["urEnqueueKernelLaunch"]
+OTHERS = ["cudaEventQuery", "hipGetDevicePropertiesR0600", "cudaFuncGetAttributes", "Memcpy DtoH"]
+OTHERS += ["aten::copy_", "aten::Launch", "forward"]
+
+
+def test_a_gpus_timeline_holds_the_hosts_launches_copies_and_waits(
+    model, data, profiled, monkeypatch
+):
+    monkeypatch.setattr(module.Live, "here", lambda device: replace(GPU, device=str(device)))
+    fill(profiled, [600] * 3 + [60] + [600] * 6)
+    begun = 1000 + 3 * 600
+    for i, name in enumerate(CALLS + OTHERS):
+        profiled.append(Event(name, begun + 3 * i, begun + 3 * i + 2))
+    profiled.append(Event("cudaLaunchKernel", begun - 9, begun - 8))  # of the step before
+    profiled.append(Event("cudaLaunchKernel", begun + 70, begun + 71))  # of the next step
+    on_gpu = {"device_type": torch.autograd.DeviceType.CUDA}
+    profiled.append(Event("cudaLaunchKernel", begun + 5, begun + 6, **on_gpu))  # the device's
+    there = OnGPU(**{name: getattr(data, name) for name in data.__dataclass_fields__})
+    timeline = profile_timeline(model, there, steps=1)
+    assert [call.name for call in timeline.calls] == CALLS
+    for i, call in enumerate(timeline.calls):
+        assert (call.start, call.end) == pytest.approx((3e-6 * i, 3e-6 * i + 2e-6))
+    assert [c.name for c in timeline.launches] == [name for name in CALLS if "Launch" in name]
+
+
+def test_a_timeline_on_the_cpu_has_no_calls(model, data, profiled):
+    fill(profiled, [600] * 10)
+    for i in range(6000):
+        profiled.append(Event("cudaLaunchKernel", 1000 + i, 1001 + i))
+    timeline = profile_timeline(model, data, steps=1)
+    assert timeline.calls == timeline.launches == ()
+
+
 def test_ten_times_as_many_steps_are_profiled_as_are_shown(model, data, profiled, monkeypatch):
     recorded = module.profile()
     seen = []
@@ -177,17 +213,40 @@ def test_a_timeline_knows_its_length_and_how_busy_it_is():
     assert timeline.length == 10
     assert timeline.busy == 0.4
     assert timeline.finding() == "the device works 40% of the time (profiled)"
-    assert "2 phases on the host, 2 pieces of work in 10 s" in repr(timeline)
-    assert repr(timeline).splitlines()[1].strip() == "LIVE, a GPU (cuda:0)"
     on_cpu = replace(timeline, origin=Live("cpu", "a CPU", "today"))
     assert on_cpu.finding() == "operations run 40% of the time (profiled)"
     old = replace(timeline, origin=Origin("cuda:0", "a GPU", "today"))
     assert old.finding() == timeline.finding()
 
 
+LAUNCHES = (Span("cudaLaunchKernel", 0.0, 0.5), Span("cuLaunchKernel", 3.0, 3.25))
+WAIT = Span("cudaStreamSynchronize", 4.0, 12.0)
+
+
+def test_a_timeline_prints_its_parts_and_where_it_is_from():
+    works = "in 10 s: the device works 40% of the time (profiled)"
+    first, second = repr(made_up()).splitlines()
+    assert first == f"2 phases on the host; 2 kernels and copies, 4 s together, {works}"
+    assert second.strip() == "LIVE, a GPU (cuda:0)"
+    one = made_up(host=made_up().host[:1], device=(Span("a", 6.0, 10.0),), calls=LAUNCHES[:1])
+    assert repr(one).startswith(f"1 launch by the host, 500 ms; 1 kernel or copy, 4 s, {works}")
+    on_cpu = repr(made_up(origin=Live("cpu", "a CPU", "today")))
+    assert on_cpu.startswith("2 phases on the host; 2 operations, 4 s together, in 10 s: oper")
+
+
+def test_the_launches_are_those_of_the_calls_that_launch():
+    timeline = made_up(calls=(LAUNCHES[0], WAIT, LAUNCHES[1]))
+    assert timeline.launches == LAUNCHES
+    assert timeline.length == 12
+    assert timeline.busy == pytest.approx(4 / 12)
+    assert repr(timeline).startswith("2 launches by the host, 750 ms together; 2 kernels and")
+    assert made_up().calls == made_up().launches == ()
+    assert repr(made_up(calls=(WAIT,))).startswith("no launch by the host; 2 kernels and copies")
+
+
 def test_a_timeline_without_work_says_so():
     timeline = made_up(device=(), origin=Live("mps", "a GPU", "today"))
-    assert "saw no work" in repr(timeline)
+    assert repr(timeline).startswith("2 phases on the host, in 8 s: the profiler saw no work")
     assert math.isnan(timeline.busy)
     assert timeline.length == 8
 
@@ -202,5 +261,6 @@ def test_an_empty_timeline_is_refused():
 def test_a_gpus_timeline_holds_its_kernels():
     timeline = profile_timeline(MLP().to("cuda"), load_iris("cuda"))
     assert len(timeline.device) > 20
+    assert len(timeline.launches) > 10
     assert len(timeline.host) == 2 * len(PHASES)
     assert max(span.end for span in timeline.device) <= timeline.host[-1].end

@@ -1,6 +1,5 @@
 import json
 import math
-import shutil
 import sys
 import warnings
 from dataclasses import fields, is_dataclass, replace
@@ -16,67 +15,38 @@ from day37 import (
     measure_growth,
     measure_launch,
     profile_timeline,
-    published,
     recorded,
     sweep_reads,
     train,
 )
+from day37.experiments.timeline import Span
 from day37.faster.ladder import Ladder, Rung
 from day37.machines import recording as recordings
-from day37.machines.recording import FOLDER, Recording, as_json, load, load_all, new_recording, save
+from day37.machines.recording import (
+    FOLDER,
+    PublishedTable,
+    Recording,
+    as_json,
+    load,
+    load_all,
+    new_recording,
+    save,
+)
 from day37.results import Origin
 
-
-def test_the_published_runs_are_shipped_with_their_source():
-    assert "DAY 37" in published().source
-    assert "no seed" in published().source
-    assert published().machine["gpu"] == "NVIDIA GeForce RTX 4070 Laptop GPU"
-    assert list(published().runs) == [
-        "cpu-every-epoch",
-        "gpu-every-epoch",
-        "cpu-every-100",
-        "gpu-every-2000",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("key", "seconds", "reads", "device", "last"),
-    [
-        ("cpu-every-epoch", 4.62, 20_000, "cpu", 0.0624),
-        ("gpu-every-epoch", 16.85, 20_000, "cuda:0", 0.0629),
-        ("cpu-every-100", 5.21, 200, "cpu", 0.0616),
-        ("gpu-every-2000", 13.08, 10, "cuda:0", 0.0622),
-    ],
-)
-def test_the_published_figures(key, seconds, reads, device, last):
-    run = published().runs[key]
-    assert (run.seconds, run.reads, run.origin.device, run.losses[-1]) == (
-        seconds,
-        reads,
-        device,
-        last,
-    )
-    assert (run.epochs, run.epochs_read[-1]) == (20_000, 20_000)
-    assert run.origin.recorded
-    assert "RECORDED" in repr(run)
-
-
-def test_idea_one_is_marked_as_the_cpu_run_it_was():
-    assert "ran on the CPU" in published().notes["cpu-every-100"]
-
-
-def test_the_interval_table():
-    table = published().tables["reads"]
-    assert table.columns == ("read_loss_every", "reads", "extra_seconds")
-    assert table.rows == ((100, 200, 10.0), (200, 100, 9.35), (1000, 20, 11.55), (2000, 10, 8.5))
-    assert "4.6" in table.note
-
-
-def test_the_published_read_costs_what_the_lesson_says():
-    often, seldom = (published().runs[key] for key in ("gpu-every-epoch", "gpu-every-2000"))
-    read = (often.seconds - seldom.seconds) / (often.reads - seldom.reads)
-    assert read == pytest.approx(0.19e-3, abs=0.005e-3)
-    assert read * often.reads / often.seconds == pytest.approx(0.22, abs=0.005)
+MACHINES = [
+    "a100",
+    "mi250",
+    "rtx3080",
+    "rtx3080ti",
+    "rtx4070-laptop",
+    "rtx5070",
+    "rtx5070ti-laptop",
+    "rtx5080",
+    "t4",
+]
+THERE = Origin("cuda:0", "a GPU", "once", "not profiled; a repository")
+TABLE = PublishedTable(("kind", "N", "us"), (("fp16", 8, 51.9), ("fp32", 1024, 0.0625)), "t", THERE)
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +61,10 @@ def recording():
         when="today",
         machine={"cpu": "a CPU"},
         runs={"cpu": train(model, data, epochs=30, progress=False)},
+        notes={"cpu": "no more than a test"},
+        tables={"cpu": TABLE},
         accounts={"cpu": measure_account(model, data, steps=3)},
-        timelines={"cpu": profile_timeline(model, data)},
+        timelines={"cpu": replace(profile_timeline(model, data), calls=(Span("call", 0.5, 1.5),))},
         copies={"cpu": copies},
         launches={"cpu": measure_launch(launches=5, repeats=2)},
         growths={"rows": measure_growth({"cpu": "cpu"}, "rows", [20], repeats=2)},
@@ -219,8 +191,7 @@ def test_a_result_without_its_parts_is_refused(recording, tmp_path, empty):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the published recording alone, in place of the shipped one."""
-    shutil.copy(FOLDER / recordings.PUBLISHED, tmp_path)
+    """An empty folder in place of the one with this project's own recordings."""
     monkeypatch.setattr(recordings, "FOLDER", tmp_path)
     return tmp_path
 
@@ -229,24 +200,39 @@ def test_a_bad_file_among_the_recordings_stops_no_lesson(recording, folder):
     (folder / "bad.json").write_text("{", encoding="utf-8")
     save(recording, folder / "good.json")
     with pytest.warns(RuntimeWarning, match="left out: .*bad.json"):
-        assert [each.source[:6] for each in load_all(folder)] == ["the pu", "a test"]
-    assert len(recorded("ladders", accelerator=False)) == 1
+        assert list(load_all(folder)) == ["good"]
+    assert list(recorded("ladders")) == ["good: cpu"]
 
 
-def test_recordings_are_found_by_themselves(recording, folder):
-    save(recording, folder / "b.json")
-    on_gpu = replace(recording, ladders={"cuda:0": recording.ladders["cpu"]})
-    save(on_gpu, folder / "a.json")
-    assert [list(each.ladders) for each in load_all(folder)] == [[], ["cuda:0"], ["cpu"]]
-    assert len(recorded("ladders")) == len(recorded("ladders", accelerator=False)) == 1
-    assert recorded("accounts") == []
-    assert published().source.startswith("the published lesson")
+KINDS = [
+    "machine",
+    "runs",
+    "notes",
+    "tables",
+    "accounts",
+    "timelines",
+    "copies",
+    "launches",
+    "growths",
+    "sweeps",
+    "ladders",
+]
 
 
-def test_the_published_runs_are_not_among_those_of_other_machines(folder):
-    assert recorded("runs") == recorded("runs", accelerator=False) == []
-    with pytest.raises(ValueError, match="kind must be one of runs, .*ladders, but it is 'ladder'"):
-        recorded("ladder")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_found_by_the_file_and_its_key(recording, folder, kind):
+    save(recording, folder / "one.json")
+    (key,) = getattr(recording, kind)
+    found = recorded(kind)
+    assert list(found) == [f"one: {key}"]
+    assert_equal(getattr(recording, kind)[key], found[f"one: {key}"])
+
+
+def test_what_an_accelerator_did_comes_first(recording, folder):
+    ladder = recording.ladders["cpu"]
+    save(replace(recording, ladders={"cpu": ladder}), folder / "a.json")
+    save(replace(recording, ladders={"cpu": ladder, "cuda:0": ladder}), folder / "b.json")
+    assert list(recorded("ladders")) == ["b: cuda:0", "a: cpu", "b: cpu"]
 
 
 def test_a_growth_is_an_accelerators_if_one_of_its_settings_is(recording, folder):
@@ -255,20 +241,61 @@ def test_a_growth_is_an_accelerators_if_one_of_its_settings_is(recording, folder
     on_gpu = replace(times, origin=replace(times.origin, device="cuda:0"))
     both = replace(growth, times=growth.times | {"cuda:0": (on_gpu,)})
     save(replace(recording, growths={"rows": growth, "width": both}), folder / "one.json")
-    assert [list(each.times) for each in recorded("growths")] == [["cpu", "cuda:0"]]
-    assert [list(each.times) for each in recorded("growths", accelerator=False)] == [["cpu"]]
+    assert list(recorded("growths")) == ["one: width", "one: rows"]
 
 
-def test_the_published_lesson_asks_for_no_other_file(folder):
+def test_a_published_machine_has_its_own_keys_and_is_not_among_the_others(folder):
+    assert recorded("runs") == recorded("tables") == {}
+    assert list(recorded("tables", "rtx4070-laptop")) == ["reads"]
+    assert recorded("ladders", "rtx4070-laptop") == {}
+    assert recorded("machine", "rtx4070-laptop")["gpu"] == "NVIDIA GeForce RTX 4070 Laptop GPU"
+
+
+def test_an_unknown_kind_or_machine_is_named_with_those_that_there_are():
+    allowed = ", ".join(KINDS)
+    with pytest.raises(ValueError, match=f"^kind must be one of {allowed}, but it is 'ladder'"):
+        recorded("ladder", "t4")
+    there = ", ".join(MACHINES)
+    with pytest.raises(ValueError, match=f"^machine must be one of {there}, but it is 'T4'"):
+        recorded("runs", "T4")
+
+
+def test_a_published_machine_asks_for_no_other_file(folder):
     (folder / "bad.json").write_text("{", encoding="utf-8")
     with warnings.catch_warnings(action="error"):
-        assert published().runs
+        assert recorded("runs", "rtx3080ti")
 
 
-def test_recordings_are_read_once_a_session(folder, monkeypatch):
-    assert published() is published()
+def test_recordings_are_read_once_a_session(recording, folder, monkeypatch):
+    save(recording, folder / "one.json")
+    before = recorded("tables", "t4")["reads"], recorded("tables")["one: cpu"]
     monkeypatch.setattr(recordings, "load", lambda _: pytest.fail("it was read again"))
-    assert recorded("ladders") == []
+    assert before[0] is recorded("tables", "t4")["reads"]
+    assert before[1] is recorded("tables")["one: cpu"]
+
+
+def test_what_comes_back_can_be_changed_without_harm(recording, folder):
+    save(recording, folder / "one.json")
+    recorded("tables", "t4").clear()
+    recorded("tables").clear()
+    assert recorded("tables", "t4") and recorded("tables")
+
+
+def test_a_table_prints_its_columns_its_cells_and_where_it_is_from():
+    assert repr(TABLE).splitlines() == [
+        "kind      N      us",
+        "fp16      8    51.9",
+        "fp32  1,024  0.0625",
+        "t",
+        "RECORDED, a GPU (cuda:0); not profiled; a repository",
+    ]
+
+
+def test_a_tables_column_is_found_by_its_name():
+    assert TABLE.column("kind") == ("fp16", "fp32")
+    assert TABLE.column("us") == (51.9, 0.0625)
+    with pytest.raises(ValueError, match="column must be one of kind, N, us, but it is 'ms'"):
+        TABLE.column("ms")
 
 
 def test_no_file_can_call_itself_live(recording, folder):
@@ -300,7 +327,7 @@ def test_numbers_keep_nine_digits_and_must_be_finite():
 
 
 def test_what_is_shipped_can_be_read_and_was_measured():
-    for each in load_all(FOLDER):
+    for each in load_all(FOLDER).values():
         assert each.source and each.machine
         assert all(run.origin.recorded for run in each.runs.values())
         for device, ladder in each.ladders.items():

@@ -10,7 +10,7 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from day37 import StepQueue, plot, plot_seconds, published, train
+from day37 import StepQueue, plot, plot_seconds, recorded, train
 from day37.data import IrisSplit
 from day37.experiments.calls import Call
 from day37.experiments.fixed_costs import CopyCosts
@@ -380,13 +380,13 @@ def test_losses_stand_at_the_epochs_at_which_they_were_read():
 
 def test_losses_of_a_training_and_of_a_recording(model, data):
     run = train(model, data, epochs=20, progress=False)
-    theirs = published().runs["cpu-every-epoch"]
+    theirs = recorded("runs", "rtx4070-laptop")["cpu-every-epoch"]
     axes = plot(run, theirs)
     assert "RECORDED, Intel Core i7-12800HX" in text_of(axes)
-    live, recorded = axes.get_lines()
+    live, old = axes.get_lines()
     assert tuple(live.get_ydata()) == run.losses
-    assert tuple(recorded.get_xdata()) == theirs.epochs_read
-    assert tuple(recorded.get_ydata()) == theirs.losses
+    assert tuple(old.get_xdata()) == theirs.epochs_read
+    assert tuple(old.get_ydata()) == theirs.losses
 
 
 def test_each_curve_is_told_apart_and_named():
