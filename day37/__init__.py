@@ -29,7 +29,7 @@ LATER = {
     "measure_launch": "experiments.fixed_costs",
     "measure_phases": "experiments.phases",
     "measure_speedups": "faster.ladder",
-    "new_axes": "show.plots",
+    "new_axes": "show.axes",
     "plot": "show.plots",
     "plot_seconds": "show.plots",
     "read_gpu_name": "machines.gpu_names",

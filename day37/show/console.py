@@ -15,8 +15,8 @@ from matplotlib.image import imsave
 from day37.data import IrisSplit
 from day37.model import MLP
 from day37.results import Live, show_seconds
+from day37.show.axes import dress
 from day37.show.controls import LABEL, Control
-from day37.show.plots import dress
 from day37.timing import Stopwatch
 from day37.training import EPOCHS, TrainingRun, accuracy, train
 

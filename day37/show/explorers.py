@@ -8,8 +8,9 @@ from day37.checks import check_complete, require
 from day37.experiments.calls import Call
 from day37.experiments.reads import CostModel
 from day37.experiments.step_queue import StepQueue
+from day37.show.axes import draw_png
 from day37.show.controls import WIDE, Explorer, as_html, choice
-from day37.show.plots import draw_png, draw_reads, plot
+from day37.show.plots import draw_reads, plot
 from day37.training import EPOCHS, TrainingRun
 
 DRAWN = 10  # steps at most on the queue's timeline

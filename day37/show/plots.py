@@ -4,16 +4,10 @@ A new figure: write `_name(result)` here and add its type to `FIGURES` at the en
 if it takes several. A second figure of a type is a public function, as `plot_seconds` is.
 """
 
-import io
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from day37.checks import check_complete, require
 from day37.data import IrisSplit
@@ -21,27 +15,34 @@ from day37.experiments.calls import Call
 from day37.experiments.fixed_costs import CopyCosts
 from day37.experiments.growth import Crossover, Growth
 from day37.experiments.phases import StepPhases
-from day37.experiments.reads import CostModel
+from day37.experiments.reads import CostModel, ReadSweep
 from day37.experiments.step_queue import StepQueue
-from day37.experiments.timeline import Span, Timeline
+from day37.experiments.timeline import Timeline
 from day37.faster.ladder import Ladder
+from day37.machines.recording import PublishedTable
 from day37.results import Comparison, Measurement, show_origins, show_seconds
+from day37.show import timelines
+from day37.show.axes import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    MS,
+    US,
+    dress,
+    fold,
+    legend_below,
+    new_axes,
+    new_figure,
+)
 from day37.training import TrainingRun
-
-# Okabe and Ito's colours, for colour-blind readers; markers and dashes tell the same again.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", "--", ":", "-.")
-MS = 1e3  # in a second
-US = 1e6
-_apart: ContextVar[bool] = ContextVar("apart", default=False)  # each thread has its own
 
 
 def plot(result, *others, **options) -> Axes:
-    """Draw a result, or several of one kind beside each other, and return the axes.
+    """Draw a result, or several of one kind, and return the axes.
 
-    `title`: for curves, samples, comparisons, timelines and growths. TypeError for what cannot be
-    drawn.
+    Timelines stand below each other, the others beside each other. `title`: for curves, samples,
+    comparisons, growths, sweeps, tables and timelines (several of these: one for each). `columns`:
+    of a table, the one along x, then those to be drawn over it. TypeError for what cannot be drawn.
     """
     kinds = ", ".join(kind.__name__ for kind in FIGURES)
     require(type(result) in FIGURES, "result", result, f"one of these: {kinds}", TypeError)
@@ -50,42 +51,6 @@ def plot(result, *others, **options) -> Axes:
         allowed = f"of the first one's type, and that one of {[k.__name__ for k in SEVERAL]}"
         require(same, "others", other, allowed, TypeError)
     return FIGURES[type(result)](result, *others, **options)
-
-
-def new_axes(x: str, y: str, title: str, *, size: tuple[float, float] = (7, 3.8)) -> Axes:
-    """Empty axes in a new figure, with labels, a title, a light grid, and a style for each line."""
-    return dress(_new_figure(size).subplots(), x, y, title)
-
-
-def dress(axes: Axes, x: str, y: str, title: str) -> Axes:
-    """The axes with labels, a title, a light grid, and a colour and dashes for each line."""
-    axes.set_prop_cycle(cycler(color=COLOURS * 4) + cycler(linestyle=DASHES * 7))  # 28 lines
-    axes.set(xlabel=x, ylabel=y)
-    axes.set_title(title, fontsize="medium")
-    axes.grid(alpha=0.3)
-    return axes
-
-
-def _new_figure(size: tuple[float, float]) -> Figure:
-    """A figure that the notebook shows after the cell, or, for `draw_png`, one that it does not."""
-    make = Figure if _apart.get() else plt.figure
-    return make(figsize=size, layout="constrained")
-
-
-def draw_png(draw: Callable[..., Axes], *arguments, **options) -> bytes:
-    """What `draw(...)` draws, as a PNG picture. From any thread; no cell shows it by itself."""
-    token = _apart.set(True)
-    picture = io.BytesIO()
-    try:
-        draw(*arguments, **options).figure.savefig(picture, format="png", dpi=120)
-    finally:
-        _apart.reset(token)
-    return picture.getvalue()
-
-
-def _legend_below(axes: Axes) -> Axes:
-    axes.figure.legend(fontsize="small", ncols=7, loc="outside lower center")
-    return axes
 
 
 def _losses(*runs: TrainingRun, title: str = "The loss falls as the training goes on") -> Axes:
@@ -180,34 +145,7 @@ def _phases(phases: StepPhases) -> Axes:
     grey = {"color": "lightgrey", "hatch": "//", "edgecolor": "grey"}
     axes.barh("whole step", middle * US, xerr=ends, **grey)
     axes.invert_yaxis()
-    return _legend_below(axes)
-
-
-def _timeline(timeline: Timeline, *, title: str | None = None) -> Axes:
-    """The host's phases above, the device's work below, over the same time."""
-    text = f"{title or timeline.finding()}\n{timeline.origin}"
-    axes = new_axes("µs", "", text[0].upper() + text[1:], size=(9, 2.8))
-    for i, name in enumerate(dict.fromkeys(span.name for span in timeline.host)):
-        spans = _bars(span for span in timeline.host if span.name == name)
-        axes.broken_barh(spans, (1.1, 0.8), color=COLOURS[i], label=name)
-    on_cpu = timeline.origin.device == "cpu"
-    work = "operation" if on_cpu else "kernel or copy"
-    spans = _bars(timeline.device)
-    axes.broken_barh(spans, (0.1, 0.8), color="black", linewidth=0, label=work)
-    axes.set(yticks=[0.5, 1.5], yticklabels=["operations" if on_cpu else "device", "host"])
-    return _legend_below(axes)
-
-
-def _bars(spans: Sequence[Span]) -> list[tuple[float, float]]:
-    """(where it begins, how long it is) of each, in µs."""
-    return [(span.start * US, (span.end - span.start) * US) for span in spans]
-
-
-def _queue(queue: StepQueue, *, steps: int = 3) -> Axes:
-    """The first steps of the simulation on a timeline."""
-    unread = ", no read yet" if queue.every > steps else ""
-    title = f"{queue.finding()}\nthe first {steps} steps{unread}"
-    return _timeline(queue.timeline(steps), title=title)
+    return legend_below(axes)
 
 
 def _copies(*costs: CopyCosts) -> Axes:
@@ -251,6 +189,38 @@ def _with_spread(
     axes.legend(fontsize="small")
 
 
+def _sweep(sweep: ReadSweep, *, title: str = "What a training takes, by its reads") -> Axes:
+    """Every run's seconds over its reads, a colour and a marker for each number of epochs."""
+    axes = new_axes("reads (logarithmic)", "seconds", f"{title}\n{sweep.origin}")
+    for i, epochs in enumerate(sorted({run.epochs for run in sweep.runs})):
+        runs = [run for run in sweep.runs if run.epochs == epochs]
+        style = {"marker": MARKERS[i % 7], "color": COLOURS[i % 7], "linestyle": "", "alpha": 0.6}
+        reads = [run.reads for run in runs]
+        seconds = [run.seconds for run in runs]
+        axes.plot(reads, seconds, label=f"{epochs:,} epochs", **style)
+    axes.set(xscale="log", ylim=(0, 1.1 * max(run.seconds for run in sweep.runs)))
+    axes.legend(fontsize="small")
+    return axes
+
+
+def _table(
+    table: PublishedTable, *, columns: Sequence[str] | None = None, title: str | None = None
+) -> Axes:
+    """Columns of numbers over the first of them, on logarithmic axes."""
+    numbers = [name for name in table.columns if not isinstance(table.column(name)[0], str)]
+    chosen = numbers if columns is None else columns
+    fits = len(chosen) > 1 and set(chosen) <= set(numbers)
+    require(fits, "columns", chosen, f"two or more of this table's numbers: {numbers}")
+    x, *others = chosen
+    unit = "µs" if all(name.endswith("_us") for name in others) else "numbers, as in the legend"
+    axes = new_axes(x, unit, fold(f"{title or table.note}\n{table.origin}", 7))
+    for i, name in enumerate(others):
+        axes.plot(table.column(x), table.column(name), marker=MARKERS[i % 7], label=name)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+    return axes
+
+
 def _cost(cost: CostModel) -> Axes:
     """Every run's µs per epoch over its reads per epoch, with the fitted line."""
     runs = cost.sweep.runs
@@ -277,7 +247,7 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
     The time is the fitted model's, with its interval. ValueError unless every loss was kept.
     """
     check_complete(run)
-    left, right = _new_figure((9, 3.4)).subplots(1, 2)
+    left, right = new_figure((9, 3.4)).subplots(1, 2)
 
     seen = slice(every - 1, None, every)
     reads = run.epochs // every
@@ -301,47 +271,6 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
     right.errorbar(every, chosen.value, yerr=ends, fmt="o", color="black", capsize=5)
     right.set(xscale="log", ylim=(0, 1.2 * max(high)))
     return left
-
-
-def _calls(tree: Call, *, event: int | None = None) -> Axes:
-    """Each call as a bar from where it begins to where it returns, those inside it below.
-
-    A line marks `event`.
-    """
-    events = tree.events()
-    depths = {id(call): depth for depth, call in tree.walk()}
-    deepest = max(depths.values())
-    size = (9, 0.5 * deepest + 1.8)
-    axes = new_axes(
-        "begins and returns, in order", "depth", "What is called, inside what", size=size
-    )
-    begun = {}
-    bars = {}
-    for i, (call, ended) in enumerate(events, 1):
-        start = begun.setdefault(id(call), i)
-        depth = depths[id(call)]
-        if ended:
-            bars.setdefault(depth, []).append((start - 0.5, i - start + 1))
-            _name_call(axes, call.title(), start, i, depth, len(events))
-    for depth, spans in bars.items():
-        style = {"color": COLOURS[depth % 7], "alpha": 0.35, "edgecolor": "black"}
-        axes.broken_barh(spans, (depth - 0.45, 0.9), **style)
-    if event is not None:
-        axes.axvline(event, color="black", linestyle="--", linewidth=2, zorder=0)
-    axes.set(ylim=(deepest + 0.6, -0.6), xlim=(0.4, len(events) + 0.6))
-    axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(False)
-    return axes
-
-
-def _name_call(axes: Axes, name: str, start: int, end: int, depth: int, events: int) -> None:
-    """The call's name in its bar, shorter in a short one, nothing where there is no room."""
-    if end - start <= 3:
-        name = name.split(" → ")[0].replace(".", ".\n").replace(" ", "\n")
-    if end - start > events / 30:
-        middle = ((start + end) / 2, depth)
-        axes.annotate(name, middle, ha="center", va="center", fontsize="x-small")
 
 
 def _ladder(*ladders: Ladder) -> Axes:
@@ -385,12 +314,14 @@ FIGURES = {
     Measurement: _samples,
     Comparison: _comparisons,
     StepPhases: _phases,
-    Timeline: _timeline,
-    StepQueue: _queue,
+    Timeline: timelines.timeline,
+    StepQueue: timelines.queue,
     CopyCosts: _copies,
     Growth: _growth,
+    ReadSweep: _sweep,
     CostModel: _cost,
-    Call: _calls,
+    Call: timelines.calls,
+    PublishedTable: _table,
     Ladder: _ladder,
 }
-SEVERAL = (TrainingRun, Measurement, Comparison, CopyCosts, Ladder)  # drawn beside each other
+SEVERAL = (TrainingRun, Measurement, Comparison, CopyCosts, Ladder, Timeline)  # in one figure

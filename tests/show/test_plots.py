@@ -1,32 +1,49 @@
 """The figures, read back from what matplotlib draws; results and numbers are made by hand."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
-from matplotlib.container import ErrorbarContainer
 
-from day37 import StepQueue, plot, plot_seconds, recorded, train
+from day37 import plot, plot_seconds, recorded, train
 from day37.data import IrisSplit
-from day37.experiments.calls import Call
 from day37.experiments.fixed_costs import CopyCosts
-from day37.experiments.growth import Crossover, Growth
-from day37.experiments.phases import PHASES, StepPhases
-from day37.experiments.reads import CostModel, Interval, ReadSweep
-from day37.experiments.timeline import Span, Timeline
+from day37.experiments.phases import PHASES
+from day37.experiments.reads import ReadSweep
 from day37.faster.ladder import Ladder
-from day37.faster.trial import Rung
-from day37.results import Comparison, Live, Measurement, Origin
-from day37.show.plots import draw_png, draw_reads
-from day37.training import TrainingRun
-
-CPU = Live("cpu", "CPU 1", "today")
-GPU = Live("cuda:0", "GPU 1", "today")
-OLD = Origin("cuda:0", "GPU 2", "last year")
+from day37.machines.recording import PublishedTable
+from day37.results import Comparison, Measurement, Origin
+from day37.show.plots import draw_reads
+from tests.show.figures import (
+    CPU,
+    GPU,
+    OLD,
+    QUEUE,
+    SIZES,
+    across,
+    band,
+    call_tree,
+    comparison,
+    copies,
+    cost_model,
+    crossover,
+    error_bars,
+    growth,
+    inside,
+    ladder,
+    legend_colours,
+    line_called,
+    lopsided,
+    phases,
+    run_of,
+    rung,
+    spread,
+    spread_us,
+    sweep,
+    text_of,
+    ticks,
+    timeline,
+    upwards,
+)
 
 
 class Elsewhere(Origin):
@@ -42,198 +59,6 @@ ORIGINS = {
     "recorded on a CPU": Origin("cpu", "CPU 2", "last year"),
     "of a kind of its own": Elsewhere("cpu", "CPU 3", "once"),
 }
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-# Results, built by hand
-
-
-def spread(low, middle, high, *, name="m", origin=CPU):
-    """Five samples with the quartiles `low` and `high` and the median `middle`, in seconds."""
-    return Measurement(name, (high, low / 2, middle, 3 * high, low), origin)
-
-
-def spread_us(low, middle, high, **how):
-    return spread(low * 1e-6, middle * 1e-6, high * 1e-6, **how)
-
-
-def run_of(losses, every=1, *, name="run", seconds=2.5, origin=CPU, epochs=None):
-    """A run that read these losses, one every `every` epochs."""
-    at = tuple(range(every, every * len(losses) + 1, every))
-    return TrainingRun(name, tuple(losses), at, epochs or at[-1], len(losses), seconds, origin)
-
-
-def comparison(ratio, low, high, *, names=("old", "new"), origin=CPU):
-    first, second = (spread(1, 2, 5, name=name, origin=origin) for name in names)
-    return Comparison(first, second, ratio, low, high)
-
-
-def phases(origin=CPU):
-    """Phases of 10, 20, … 60 µs; the whole step takes 230 µs, its middle half 220 to 270."""
-    times = {}
-    for i, name in enumerate(PHASES, 1):
-        times[name] = spread_us(10 * i - 1, 10 * i, 10 * i + 4, name=name, origin=origin)
-    return StepPhases(times, spread_us(220, 230, 270, name="whole step", origin=origin))
-
-
-def timeline(origin=CPU):
-    host = (Span("forward", 0.0, 3e-6), Span("loss", 4e-6, 9e-6), Span("forward", 11e-6, 12e-6))
-    return Timeline(host, (Span("a", 1e-6, 2e-6), Span("b", 10e-6, 14e-6)), origin)
-
-
-def copies(origin=GPU):
-    times = (spread_us(4, 5, 9, origin=origin), spread_us(50, 70, 80, origin=origin))
-    return CopyCosts((4, 4000), times)
-
-
-SIZES = {"rows": (12, 24, 48), "width": (100, 300, 700)}
-
-
-def growth(origin=CPU, other=None, *, over="rows"):
-    one = (spread_us(4, 5, 9), spread_us(10, 14, 15), spread_us(20, 21, 29))
-    two = (spread_us(6, 8, 9), spread_us(7, 10, 11), spread_us(11, 12, 19))
-    one = tuple(Measurement("m", m.samples, origin) for m in one)
-    two = tuple(Measurement("m", m.samples, other or origin) for m in two)
-    return Growth(over, SIZES[over], {"one": one, "two": two})
-
-
-def crossover(over="rows", slower_at=12, faster_at=48):
-    return Crossover("one", "two", over, slower_at, faster_at)
-
-
-def sweep(origin=CPU):
-    """1, 1/2, 1/4, 1/5 reads and 450, 420, 430, 350 µs an epoch; the last of more epochs."""
-    made = []
-    for every, epochs, us in ((1, 1000, 450), (2, 1000, 420), (4, 1000, 430), (5, 4000, 350)):
-        losses = [0.5] * (epochs // every)
-        made.append(run_of(losses, every, seconds=us * epochs * 1e-6, origin=origin))
-    return ReadSweep(tuple(made))
-
-
-EXACT = ((0.0,) * 3,) * 3
-
-
-def cost_model(runs=None, *, b=50e-6, kind=CostModel):
-    """0.1 s for a training, 300 µs for an epoch, 50 µs for a read."""
-    ends = (Interval(value, value / 2, value * 4) for value in (0.1, 300e-6, b))
-    return kind(*ends, EXACT, runs or sweep())
-
-
-class Lopsided(CostModel):
-    """Whatever is asked, 2 s and 10 ms a read, at least 1 s less, at most 3 s more."""
-
-    def predict(self, epochs, reads):
-        seconds = 2 + 0.01 * reads
-        return Interval(seconds, seconds - 1, seconds + 3)
-
-
-def lopsided(origin=CPU):
-    return cost_model(sweep(origin), kind=Lopsided)
-
-
-QUEUE = StepQueue(3, 8e-6, 2e-6, 3e-5)
-
-
-def call_tree():
-    """a holds b and d, b holds c."""
-    c = Call("__call__", "c", "run", (7,))
-    b = Call("forward", "b", "run", (8,), [c])
-    return Call("__call__", "a", "run", (9,), [b, Call("hook", "d", "after")])
-
-
-def rung(name, *times_ms, origin=CPU, obstacle=""):
-    time = spread(*(t * 1e-3 for t in times_ms), origin=origin) if times_ms else None
-    return Rung(name, "x", "y", obstacle, time, first_seconds=1.0)
-
-
-def ladder(origin=CPU):
-    """1000 epochs in 400 ms, and in 90; so 400 µs an epoch, and 90."""
-    rungs = (
-        rung("plain", 300, 400, 700, origin=origin),
-        rung("graph", obstacle="no GPU"),
-        rung("quick", 80, 90, 130, origin=origin),
-    )
-    return Ladder(1000, rungs)
-
-
-# What a figure shows
-
-
-def text_of(axes):
-    """All that can be read in the figure."""
-    legend = axes.get_legend()
-    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
-    labels += legend.get_texts() if legend else []
-    for outside in axes.figure.legends:
-        labels += outside.get_texts()
-    words = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
-    return " | ".join([*words, *(label.get_text() for label in labels)])
-
-
-def extents(patch):
-    """A bar or a strip: the corners of its outline."""
-    return patch.get_patch_transform().transform_path(patch.get_path()).get_extents()
-
-
-def across(patch):
-    return pytest.approx((extents(patch).x0, extents(patch).x1))
-
-
-def upwards(patch):
-    return pytest.approx((extents(patch).y0, extents(patch).y1))
-
-
-def bars_of(collection):
-    """Left, right, bottom and top of each bar of a lane."""
-    found = []
-    for path in collection.get_paths():
-        ends = path.get_extents()
-        found.append((ends.x0, ends.x1, ends.y0, ends.y1))
-    return found
-
-
-def error_bars(axes):
-    """The two ends of every error bar, in the order in which they were drawn."""
-    found = []
-    for container in axes.containers:
-        if isinstance(container, ErrorbarContainer):
-            for segment in container.lines[2][0].get_segments():
-                along = 0 if container.has_xerr else 1
-                found.append(tuple(segment[:, along].tolist()))
-    return found
-
-
-def band(collection):
-    """The lowest and the highest of a filled band, at each x."""
-    ends = {}
-    for x, y in np.concatenate([path.vertices for path in collection.get_paths()]).tolist():
-        low, high = ends.get(x, (y, y))
-        ends[x] = (min(low, y), max(high, y))
-    return ends
-
-
-def line_called(axes, label):
-    return next(line for line in axes.get_lines() if line.get_label() == label)
-
-
-def legend_colours(legend):
-    """The colour beside each word of the legend."""
-    colours = {}
-    for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-        is_line = hasattr(handle, "get_color")
-        colours[text.get_text()] = to_hex(handle.get_color() if is_line else handle.get_facecolor())
-    return colours
-
-
-def ticks(axis):
-    """The words at each place of an axis."""
-    words = [label.get_text() for label in axis.get_ticklabels()]
-    return dict(zip(map(float, axis.get_ticklocs()), words, strict=True))
 
 
 # Where a result comes from
@@ -256,6 +81,8 @@ WITH_ORIGIN = {
     "growth": lambda o: plot(growth(o)),
     "growth over the width": lambda o: plot(growth(o, over="width")),
     "costs": lambda o: plot(cost_model(sweep(o))),
+    "sweep": lambda o: plot(sweep(o)),
+    "table": lambda o: plot(table(o), columns=["N", "a_us", "b_us"]),
     "reads, left": lambda o: reads_axes(o, right=0),
     "reads, right": lambda o: reads_axes(o, right=1),
     "ladder": lambda o: plot(ladder(o)),
@@ -331,6 +158,8 @@ LABELS = {
     "growth": ("rows in the batch", "µs per step"),
     "growth over the width": ("hidden width", "µs per step"),
     "costs": ("reads per epoch", "µs per epoch"),
+    "sweep": ("reads (logarithmic)", "seconds"),
+    "table": ("N", "µs"),
     "reads, left": ("epoch", "cross-entropy loss"),
     "reads, right": ("steps to a read", "seconds for 3 steps"),
     "ladder": ("µs per step (logarithmic)", ""),
@@ -354,6 +183,8 @@ LOGARITHMIC = {
     "copies": ("log", "log"),
     "growth": ("log", "log"),
     "costs": ("log", "linear"),
+    "sweep": ("log", "linear"),
+    "table": ("log", "log"),
     "reads, left": ("linear", "linear"),
     "reads, right": ("log", "linear"),
     "ladder": ("log", "linear"),
@@ -601,93 +432,6 @@ def test_each_phase_has_the_colour_of_its_name():
     assert len(set(bars)) == 6
 
 
-# Timeline
-
-
-def lanes(axes):
-    return {lane.get_label(): bars_of(lane) for lane in axes.collections}
-
-
-def test_the_hosts_phases_lie_in_the_upper_lane_in_us():
-    drawn = lanes(plot(timeline()))
-    assert drawn["forward"] == [pytest.approx((0, 3, 1.1, 1.9)), pytest.approx((11, 12, 1.1, 1.9))]
-    assert drawn["loss"] == [pytest.approx((4, 9, 1.1, 1.9))]
-
-
-def test_the_devices_work_lies_in_the_lower_lane_in_us():
-    drawn = lanes(plot(timeline()))
-    first, second = drawn["operation"]
-    assert first == pytest.approx((1, 2, 0.1, 0.9))
-    assert second == pytest.approx((10, 14, 0.1, 0.9))
-
-
-NAMED = [(CPU, "operations"), (GPU, "device"), (OLD, "device")]
-
-
-@pytest.mark.parametrize(("origin", "word"), NAMED)
-def test_the_lanes_are_named(origin, word):
-    axes = plot(timeline(origin))
-    assert ticks(axes.yaxis) == {0.5: word, 1.5: "host"}
-    low, high = axes.get_ylim()
-    assert low < high
-
-
-def test_each_lane_has_the_colour_of_its_name():
-    axes = plot(timeline(GPU))
-    colours = legend_colours(axes.figure.legends[0])
-    assert list(colours) == ["forward", "loss", "kernel or copy"]
-    drawn = {lane.get_label(): to_hex(lane.get_facecolor()[0]) for lane in axes.collections}
-    assert drawn == colours
-    assert len(set(colours.values())) == 3
-
-
-def test_a_timeline_says_how_busy_the_device_is():
-    title = plot(timeline(GPU)).get_title()
-    assert title == "The device works 36% of the time (profiled)\nLIVE, GPU 1 (cuda:0)"
-
-
-def test_a_timeline_may_have_a_title_of_its_own():
-    axes = plot(timeline(OLD), title="two steps")
-    assert axes.get_title() == "Two steps\nRECORDED, GPU 2 (cuda:0)"
-
-
-# Queue
-
-
-@pytest.mark.parametrize("queue", [QUEUE, StepQueue(2, 1e-6, 7e-6, 3e-5, every=2)], ids=str)
-def test_the_lanes_of_a_simulation_are_those_of_its_timeline(queue):
-    axes = plot(queue)
-    drawn = lanes(axes)
-    assert list(drawn) == ["launches", "wait", "read", "kernel or copy"]
-    timeline = queue.timeline(3)
-    for name in ("launches", "wait", "read"):
-        spans = [s for s in timeline.host if s.name == name]
-        want = [pytest.approx((s.start * 1e6, s.end * 1e6, 1.1, 1.9)) for s in spans]
-        assert drawn[name] == want
-    want = [pytest.approx((s.start * 1e6, s.end * 1e6, 0.1, 0.9)) for s in timeline.device]
-    assert drawn["kernel or copy"] == want
-    assert ticks(axes.yaxis) == {0.5: "device", 1.5: "host"}
-
-
-def test_the_figure_of_a_simulation_has_as_many_steps_as_are_asked_for():
-    for steps in (1, 5):
-        axes = plot(QUEUE, steps=steps)
-        assert len(lanes(axes)["launches"]) == steps
-        assert axes.get_title().splitlines()[1] == f"the first {steps} steps"
-
-
-def test_the_title_of_a_simulation_is_its_finding():
-    first, second, _ = plot(QUEUE).get_title().splitlines()
-    assert first == QUEUE.finding() == "20,000 steps: 1.12 s; what binds: reads"
-    assert second == "the first 3 steps"
-
-
-@pytest.mark.parametrize(("every", "says"), [(3, ""), (4, ", no read yet")])
-def test_a_figure_before_the_first_read_says_so(every, says):
-    title = plot(StepQueue(3, 8e-6, 2e-6, 3e-5, every)).get_title()
-    assert title.splitlines()[1] == f"the first 3 steps{says}"
-
-
 # Copies
 
 
@@ -802,6 +546,116 @@ def test_runs_far_above_the_others_leave_the_figure_and_are_counted():
     assert 450 < near.get_ylim()[1] < 645
 
 
+# Sweep
+
+
+def test_a_sweep_shows_each_runs_seconds_over_its_reads():
+    axes = plot(sweep())
+    first, second = axes.get_lines()
+    assert first.get_xdata().tolist() == [1000, 500, 250]
+    assert first.get_ydata().tolist() == pytest.approx([0.45, 0.42, 0.43])
+    assert second.get_xdata().tolist() == [800]
+    assert second.get_ydata().tolist() == pytest.approx([1.4])
+    assert axes.get_title() == "What a training takes, by its reads\nLIVE, CPU 1 (cpu)"
+
+
+def test_each_number_of_epochs_has_a_colour_a_marker_and_a_name():
+    axes = plot(sweep())
+    lines = axes.get_lines()
+    assert [line.get_label() for line in lines] == ["1,000 epochs", "4,000 epochs"]
+    assert (
+        len({line.get_marker() for line in lines}) == len({line.get_color() for line in lines}) == 2
+    )
+    assert all(line.get_linestyle() == "None" for line in lines)
+    colours = legend_colours(axes.get_legend())
+    assert colours == {line.get_label(): to_hex(line.get_color()) for line in lines}
+
+
+def test_the_axis_of_seconds_begins_at_zero_and_holds_every_run():
+    low, high = plot(sweep()).get_ylim()
+    assert low == 0 and high > 1.4
+
+
+# Table
+
+
+def table(origin=OLD):
+    columns = ("kind", "N", "a_us", "b_us", "noise")
+    rows = (("fp16", 8, 5.0, 3.0, 0.5), ("fp32", 64, 7.0, 2.0, 0.25))
+    return PublishedTable(columns, rows, "what it is", origin)
+
+
+def points(axes):
+    found = {}
+    for line in axes.get_lines():
+        found[line.get_label()] = (list(line.get_xdata()), list(line.get_ydata()))
+    return found
+
+
+def test_a_tables_numbers_are_drawn_over_the_first_of_them():
+    axes = plot(table())
+    assert points(axes) == {
+        "a_us": ([8, 64], [5, 7]),
+        "b_us": ([8, 64], [3, 2]),
+        "noise": ([8, 64], [0.5, 0.25]),
+    }
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("N", "numbers, as in the legend")
+    assert axes.get_title() == "what it is\nRECORDED, GPU 2 (cuda:0)"
+
+
+def test_the_columns_of_a_table_may_be_chosen():
+    axes = plot(table(), columns=["a_us", "b_us"])
+    assert points(axes) == {"b_us": ([5, 7], [3, 2])}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("a_us", "µs")
+
+
+@pytest.mark.parametrize("columns", [["N", "kind"], ["N"], ["N", "c_us"]])
+def test_columns_that_cannot_be_drawn_are_named_with_those_that_can(columns):
+    with pytest.raises(ValueError, match=r"columns must be two or more of .*\['N', 'a_us', 'b_us'"):
+        plot(table(), columns=columns)
+
+
+def test_a_table_of_one_column_of_numbers_cannot_be_drawn():
+    with pytest.raises(ValueError, match="columns must be two or more of this table's numbers"):
+        plot(recorded("tables", "t4")["items-on-host"])
+
+
+TABLES = [
+    ("rtx3080", "array-add"),
+    ("rtx5070ti-laptop", "launch-chain"),
+    ("rtx5080", "steps-eager"),
+    ("rtx5080", "steps-graph"),
+    ("rtx4070-laptop", "reads"),
+    ("rtx5070", "sync-points"),
+    ("t4", "reads"),
+    ("a100", "read"),
+]
+
+
+@pytest.mark.parametrize(("machine", "key"), TABLES)
+def test_a_published_tables_numbers_are_those_of_its_figure(machine, key):
+    theirs = recorded("tables", machine)[key]
+    numbers = [i for i, cell in enumerate(theirs.rows[0]) if not isinstance(cell, str)]
+    axes = plot(theirs)
+    drawn = points(axes)
+    assert len(drawn) == len(numbers) - 1
+    for i in numbers[1:]:
+        x, y = drawn[theirs.columns[i]]
+        assert x == [row[numbers[0]] for row in theirs.rows]
+        assert y == [row[i] for row in theirs.rows]
+    assert str(theirs.origin) in axes.get_title().replace("\n", " ")
+    assert inside(axes)
+
+
+def test_how_an_addition_grows_by_its_numbers():
+    theirs = recorded("tables", "rtx3080")["array-add"]
+    drawn = points(plot(theirs, columns=["numbers", "cpu_us", "gpu_batch_us"]))
+    sizes, times = drawn["cpu_us"]
+    assert sizes == [4**i for i in range(1, 14)]
+    assert (times[0], times[-1]) == (7.367, 1155.877)
+    assert (drawn["gpu_batch_us"][1][0], drawn["gpu_batch_us"][1][-1]) == (1.708, 1149.923)
+
+
 # Reads
 
 LOSSES = tuple(1 / n for n in range(1, 101))
@@ -857,39 +711,6 @@ def test_a_figure_of_reads_needs_every_loss():
     for run in (run_of([0.5, 0.4], every=2), run_of([0.5, 0.4], epochs=3)):
         with pytest.raises(ValueError, match="run must be a run with every loss"):
             draw_reads(run, lopsided(), 1)
-
-
-# Calls
-
-
-def test_a_call_is_a_bar_from_its_beginning_to_its_return_at_its_depth():
-    axes = plot(call_tree())
-    found = [bars_of(bars) for bars in axes.collections]
-    assert sorted(bar for bars in found for bar in bars) == [
-        pytest.approx((0.5, 8.5, -0.45, 0.45)),
-        pytest.approx((1.5, 5.5, 0.55, 1.45)),
-        pytest.approx((2.5, 4.5, 1.55, 2.45)),
-        pytest.approx((5.5, 7.5, 0.55, 1.45)),
-    ]
-
-
-def test_a_call_inside_another_lies_below_it():
-    bottom, top = plot(call_tree()).get_ylim()
-    assert bottom > 2 > 0 > top
-
-
-def test_a_call_is_named_in_the_middle_of_its_bar():
-    names = {}
-    for text in plot(call_tree()).texts:
-        names[text.get_text()[0]] = text.get_position()
-        if hasattr(text, "xy"):
-            names[text.get_text()[0]] = tuple(text.xy)
-    assert names == {"a": (4.5, 0), "b": (3.5, 1), "c": (3.5, 2), "d": (6.5, 1)}
-
-
-def test_a_line_stands_at_the_event_that_is_asked_for():
-    assert list(plot(call_tree(), event=3).get_lines()[0].get_xdata()) == [3, 3]
-    assert not plot(call_tree()).get_lines()
 
 
 # Ladder
@@ -977,6 +798,8 @@ WITH_TITLE = {
     "seconds": lambda **t: plot_seconds([run_of([0.5])], **t),
     "timeline": lambda **t: plot(timeline(), **t),
     "growth": lambda **t: plot(growth(), **t),
+    "sweep": lambda **t: plot(sweep(), **t),
+    "table": lambda **t: plot(table(), **t),
 }
 
 
@@ -984,26 +807,3 @@ WITH_TITLE = {
 def test_a_title_replaces_the_figures_own(figure):
     assert figure(title="Mine").get_title().splitlines()[0] == "Mine"
     assert figure().get_title().splitlines()[0] not in ("", "Mine")
-
-
-# Pictures
-
-
-def test_a_picture_is_drawn_apart_from_the_cell():
-    run = run_of([0.9, 0.5])
-    assert draw_png(plot, run).startswith(b"\x89PNG")
-    assert plt.get_fignums() == []
-    plot(run)
-    assert len(plt.get_fignums()) == 1
-    with pytest.raises(ValueError, match="crossover"):
-        draw_png(plot, growth(), crossover=crossover("width"))
-    plot(run)
-    assert len(plt.get_fignums()) == 2
-
-
-def test_a_picture_shows_what_it_is_given():
-    low, high = run_of([0.9, 0.5]), run_of([0.9, 0.8])
-    picture = draw_png(plot, low)
-    assert draw_png(plot, low) == picture
-    assert draw_png(plot, high) != picture
-    assert draw_png(plot, low, title="another") != picture
