@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import itertools
+import re
 from pathlib import Path
 
 import matplotlib
@@ -9,8 +11,8 @@ import nbformat
 from nbclient import NotebookClient
 
 matplotlib.use("Agg")
-FOLDER = Path(__file__).parent.parent / "notebooks"
-LESSONS = sorted(FOLDER.glob("*.ipynb"))
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [
     "01_cpu_baseline",
     "02_gpu_migration",
@@ -20,15 +22,34 @@ NAMES = [
 ]
 SHORT = 4_000  # epochs: enough for every cell to make sense
 OFFLINE = """
-import socket
-def _refuse(*arguments, **names): raise OSError("this cell asked for the network")
-_connect = socket.socket.connect
-socket.getaddrinfo = socket.create_connection = _refuse
-def _local_only(self, to):
-    here = "127.0.0.1" in str(to) or isinstance(to, (str, bytes))
-    return _connect(self, to) if here else _refuse()
-socket.socket.connect = _local_only
+def go_offline():
+    import socket
+    connect = socket.socket.connect
+    def refuse(*arguments, **names):
+        raise OSError("this cell asked for the network")
+    def connect_here(self, to):
+        here = "127.0.0.1" in str(to) or isinstance(to, (str, bytes))
+        return connect(self, to) if here else refuse()
+    socket.getaddrinfo = socket.create_connection = refuse
+    socket.socket.connect = connect_here
+go_offline()
 """
+# Neither ipywidgets nor numba nor a compiler, few repeats, and figures whose words can be read.
+LIGHT = """
+import functools, os, pathlib, sys
+import matplotlib
+matplotlib.rcParams["svg.fonttype"] = "none"
+%config InlineBackend.figure_formats = ["svg"]
+os.environ |= {"CXX": "no-such-compiler", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+sys.modules["ipywidgets"] = sys.modules["numba"] = None
+import day37
+from day37.experiments import growth, reads
+from day37.machines import recording
+reads.sweep_reads = functools.partial(reads.sweep_reads, repeats=3)
+# Two threads beside another test would make a step a hundred times slower.
+day37.with_threads = growth.with_threads = lambda threads, fn: fn
+"""
+RESET = nbformat.v4.new_code_cell("%reset -f")  # forgets every name
 
 
 def read(path):
@@ -42,49 +63,62 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-LIGHT = """
-import functools, pathlib, sys
-import day37
-from day37.experiments import growth, reads
-from day37.faster import ladder
-from day37.machines import recording
-sys.modules["ipywidgets"] = None
-ladder.WAYS = ladder.WAYS[:3]  # no compiler
-reads.sweep_reads = functools.partial(reads.sweep_reads, repeats=3)
-# Two threads beside another test would make a step a hundred times slower.
-day37.with_threads = growth.with_threads = lambda threads, fn: fn
-"""
+def code(cell):
+    """A code cell's Python, without what is for IPython only."""
+    return "\n".join(line for line in cell.source.splitlines() if line[:1] not in ("%", "!"))
+
+
+def headings(notebook):
+    """Where the text cells with a `##` heading are: the guess, the topics, exercises, the end."""
+    return [
+        i
+        for i, cell in enumerate(notebook.cells)
+        if cell.cell_type == "markdown" and re.search("^## ", cell.source, re.MULTILINE)
+    ]
+
+
+def topics(notebook):
+    """The cells of each topic."""
+    _, *starts, end = headings(notebook)[:-1]
+    return [notebook.cells[a:b] for a, b in itertools.pairwise([*starts, end])]
+
+
+def replace_parameters(notebook, **parameters):
+    """Give parameters other values, in place, as papermill does: in a cell after theirs."""
+    at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in tags(cell))
+    source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["setup"]})
+    notebook.cells.insert(at + 1, cell)
 
 
 def shorten(notebook):
-    """Few epochs and repeats, in place."""
-    for cell in notebook.cells:
-        if "parameters" in tags(cell):
-            cell.source = cell.source.replace("20_000", str(SHORT))
-        cell.source = cell.source.replace("repeats=12", "repeats=8")
+    """Few epochs, in place."""
+    replace_parameters(notebook, EPOCHS=SHORT)
 
 
-def run(path, folder, *, times=1, device=None, first=""):
-    """Run a lesson with few epochs in `folder`, each cell `times` times in a row, offline.
+def run(cells, folder, *, first=""):
+    """Run the code cells among these in a new kernel, after `OFFLINE`, `LIGHT` and `first`.
 
-    On `device` if one is given. `first` is run before its first cell.
-    Returns the notebook with its outputs; raises what a cell raised.
+    Returns copies of them with their outputs; what a cell raised is among these.
     """
-    notebook = read(path)
-    shorten(notebook)
-    for cell in notebook.cells:
-        if "parameters" in tags(cell) and device is not None:
-            cell.source = cell.source.replace("choose_device()", f"choose_device({device!r})")
-    cells = [nbformat.v4.new_code_cell(OFFLINE + first)]
-    for cell in notebook.cells:
-        cells += (
-            [nbformat.v4.new_code_cell(cell.source) for _ in range(times)]
-            if cell.cell_type == "code"
-            else []
-        )
-    notebook.cells = cells
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
-    return notebook
+    cells = [cell for cell in cells if cell.cell_type == "code"]
+    copies = [nbformat.v4.new_code_cell(cell.source, metadata={"of": cell.id}) for cell in cells]
+    opening = nbformat.v4.new_code_cell(OFFLINE + LIGHT + first + RESET.source)
+    notebook = nbformat.v4.new_notebook(cells=[opening, *copies])
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=120, allow_errors=True, resources=place).execute()
+    assert errors([opening]) == []
+    return copies
+
+
+def errors(cells):
+    """What the cells raised, each with the cell's id."""
+    return [
+        f"{cell.metadata.get('of')}: {output.ename}: {output.evalue}"
+        for cell in cells
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
 
 
 def taught(path, tag, **parameters):
