@@ -62,6 +62,29 @@ def test_a_timelines_spans_do_not_overlap_in_their_row(path):
         assert min(span.start for span in (*timeline.host, *timeline.calls)) >= 0
 
 
+# Where the spans of each row begin, added up, in µs: a span that is moved is seen here.
+BEGIN = {
+    ("rtx5080", "eager"): (3790.17, 41390.328, 41257.447),
+    ("rtx5080", "graph"): (0, 0, 13492.864),
+    ("mi250", "step"): (12481.378, 41170.267, 42753.917),
+    ("t4", "read"): (44.561, 267.823, 158.425),
+    ("a100", "read"): (0 + 46 + 86, 23 + 62 + 93 + 123, 35 + 76 + 111),
+}
+
+
+@pytest.mark.parametrize(("machine", "key"), BEGIN)
+def test_the_spans_of_a_timeline_begin_where_they_began(machine, key):
+    timeline = recorded("timelines", machine)[key]
+    rows = (timeline.host, timeline.calls, timeline.device)
+    begins = [sum(span.start for span in row) * 1e6 for row in rows]
+    assert begins == pytest.approx(BEGIN[machine, key], abs=1e-3)
+
+
+def test_no_other_timeline_is_published():
+    there = [(path.stem, key) for path in FILES for key in recorded("timelines", path.stem)]
+    assert sorted(there) == sorted(BEGIN)
+
+
 # The lesson's own runs, on two machines
 
 
@@ -96,6 +119,22 @@ def test_the_lessons_runs(machine, key, seconds, reads, origin, losses):
     at = dict(zip(run.epochs_read, run.losses, strict=True))
     assert (at.get(100), at.get(10_000), at[20_000]) == losses[1:]
     assert run.epochs_read[-1] == 20_000
+
+
+CURVES = {
+    "cpu-every-epoch": 34.6484,
+    "gpu-every-epoch": 31.2208,
+    "cpu-every-100": 34.453,
+    "gpu-every-2000": 1.2489,
+}
+
+
+@pytest.mark.parametrize("key", CURVES)
+def test_the_lessons_curves(key):
+    run = recorded("runs", "rtx4070-laptop")[key]
+    assert sum(run.losses) == pytest.approx(CURVES[key])
+    first = run.epochs_read[0]
+    assert run.epochs_read == tuple(range(first, 20_001, first))
 
 
 def test_no_other_run_is_called_the_lessons():

@@ -24,7 +24,9 @@ def test_28_lines_differ_in_colour_or_dashes():
 
 # Titles
 
-LONG = "RECORDED, a GPU (cuda:0); profiled: the host is slowed; CUDA 13.0; owner/a-long-name, MIT"
+LONG = (
+    "RECORDED, a GPU (cuda:0); profiled: the host is slowed; CUDA 13.0; by owner/a-long-name, MIT"
+)
 
 
 def test_a_title_that_fits_stays_as_it_is():
@@ -35,7 +37,7 @@ def test_a_title_that_is_too_wide_is_broken_after_a_semicolon():
     assert fold(f"Short\n{LONG}", 7).splitlines() == [
         "Short",
         "RECORDED, a GPU (cuda:0); profiled: the host is slowed; CUDA 13.0;",
-        "owner/a-long-name, MIT",
+        "by owner/a-long-name, MIT",
     ]
 
 
