@@ -9,24 +9,19 @@ from importlib import import_module
 
 from day37.callables import Adder, Counter, EarlyStopping
 from day37.data import load_iris
-from day37.device import available_devices, choose_device, device_name
+from day37.device import available_devices, choose_device
 from day37.model import MLP
-from day37.timing import Stopwatch, compare, measure, measure_in_turn, with_threads
-from day37.training import accuracy, make_step, train, train_and_keep
+from day37.timing import Stopwatch, compare, measure, with_threads
+from day37.training import accuracy, train, train_and_keep
 
 __version__ = "0.1.0"
 
 LATER = {
-    "count_operations": "experiments.operations",
     "count_reads": "experiments.operations",
     "describe_machine": "machines.card",
     "explore": "show.explorers",
     "fit_cost": "experiments.reads",
-    "measure_account": "experiments.arithmetic",
-    "measure_copies": "experiments.fixed_costs",
-    "measure_floor": "experiments.arithmetic",
     "measure_growth": "experiments.growth",
-    "measure_launch": "experiments.fixed_costs",
     "measure_phases": "experiments.phases",
     "measure_speedups": "faster.ladder",
     "new_axes": "show.axes",
@@ -51,11 +46,8 @@ __all__ = [
     "available_devices",
     "choose_device",
     "compare",
-    "device_name",
     "load_iris",
-    "make_step",
     "measure",
-    "measure_in_turn",
     "train",
     "train_and_keep",
     "with_threads",

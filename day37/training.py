@@ -3,7 +3,7 @@
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import isfinite, nan
@@ -100,7 +100,7 @@ def train(
     stopped = ""
     with Stopwatch(data.device) as watch:
         try:
-            for epoch in _count(epochs, progress):
+            for epoch in bar(range(1, epochs + 1), "epoch", progress):
                 loss = loss_fn(model(data.x_train), data.y_train)
                 optimizer.zero_grad()
                 loss.backward()
@@ -129,7 +129,7 @@ def train_and_keep(
     stopped = ""
     with Stopwatch(data.device) as watch:
         try:
-            for epoch in _count(epochs, progress):
+            for epoch in bar(range(1, epochs + 1), "epoch", progress):
                 kept[epoch - 1] = step().detach()  # no waiting: this stays on the device
                 done = epoch
         except KeyboardInterrupt:
@@ -158,14 +158,13 @@ def make_step(model: nn.Module, data: IrisSplit, *, lr: float = 0.01, **optimize
     return step
 
 
-def _count(epochs: int, progress: bool) -> Iterable[int]:
-    """1, 2, … epochs, with a progress bar if one is wanted and tqdm is installed."""
-    numbers = range(1, epochs + 1)
+def bar(items: Sequence, unit: str, progress: bool = True) -> Iterable:
+    """The items, one by one, with a progress bar if one is wanted and tqdm is installed."""
     if not progress or find_spec("tqdm") is None:
-        return numbers
+        return items
     from tqdm import tqdm
 
-    return tqdm(numbers, unit="epoch", mininterval=0.5, leave=False, file=sys.stdout)
+    return tqdm(items, unit=unit, mininterval=0.5, leave=False, file=sys.stdout)
 
 
 def _reason_to_stop(epoch: int, loss: float, on_read: Callable | None = None) -> str:

@@ -13,15 +13,11 @@ from day37 import (
     StepQueue,
     choose_device,
     compare,
-    count_operations,
     explore,
     fit_cost,
     load_iris,
     measure,
-    measure_copies,
-    measure_floor,
     measure_growth,
-    measure_launch,
     measure_phases,
     measure_speedups,
     plot,
@@ -32,6 +28,9 @@ from day37 import (
     train_and_keep,
     with_threads,
 )
+from day37.experiments.arithmetic import measure_floor
+from day37.experiments.fixed_costs import measure_copies, measure_launch
+from day37.experiments.operations import count_operations
 from day37.experiments.reads import ReadSweep
 from day37.machines.recording import PUBLISHED, load
 

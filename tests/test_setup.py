@@ -57,6 +57,8 @@ except ImportError:
 else:
     raise SystemExit("this test hides nothing")
 import day37
+from day37.experiments.fixed_costs import measure_launch
+from day37.experiments.operations import count_operations
 from day37.faster import ladder
 from day37.machines import doctor
 from day37.machines.recording import Recording, save
@@ -67,14 +69,14 @@ run = day37.train(day37.MLP(), data, epochs=50)
 assert run.finished and day37.accuracy(day37.MLP(), data) >= 0
 assert len(day37.train_and_keep(day37.MLP(), data, epochs=50).losses) == 50
 assert day37.compare(lambda: sum(range(99)), lambda: sum(range(99)), repeats=8).verdict
-assert day37.count_operations(day37.MLP(), data).operations
+assert count_operations(day37.MLP(), data).operations
 some = {"read_loss_every": [1, 5], "epochs": [10, 20], "repeats": 3}
 assert day37.fit_cost(day37.sweep_reads(day37.MLP, data, **some))
 ladder.WAYS = (*ladder.WAYS[:3], ladder.WAYS[-1])
 found = day37.measure_speedups(day37.MLP(), data, epochs=20, repeats=8)
 assert "one function: not here: numba is not installed: pip install numba" in repr(found)
 save(Recording("a test", "now", {}, ladders={"cpu": found}), sys.argv[1])
-assert day37.measure_launch(launches=5, repeats=2) and day37.describe_machine().cores
+assert measure_launch(launches=5, repeats=2) and day37.describe_machine().cores
 """
 
 

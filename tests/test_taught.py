@@ -11,12 +11,12 @@ from day37 import (
     fit_cost,
     load_iris,
     measure,
-    measure_floor,
     timing,
     trace_calls,
     train,
     train_and_keep,
 )
+from day37.experiments.arithmetic import measure_floor
 from day37.experiments.phases import split_step
 from tests.experiments.test_reads import made_up
 from tests.notebooks import LESSONS, read, tags, taught

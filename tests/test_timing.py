@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from day37 import Stopwatch, compare, measure, measure_in_turn, with_threads
+from day37 import Stopwatch, compare, measure, with_threads
 from day37.results import Live, Measurement
-from day37.timing import interval_of_median, judge, until_interrupt
+from day37.timing import interval_of_median, judge, measure_in_turn, until_interrupt
 
 
 def measurement(samples, name="m"):

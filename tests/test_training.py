@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from day37 import MLP, accuracy, load_iris, make_step, train, train_and_keep
+from day37 import MLP, accuracy, load_iris, train, train_and_keep
 from day37.checks import check_fit
 from day37.results import Live, Origin
-from day37.training import TrainingRun
+from day37.training import TrainingRun, make_step
 
 each_way = pytest.mark.parametrize("train_so", [train, train_and_keep])
 

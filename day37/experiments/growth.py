@@ -19,8 +19,8 @@ USUAL = {"rows": 120, "width": 10}  # what stays as it is while the other grows
 class Crossover:
     """Where `second` overtakes `first`; sizes are rows or the hidden width, as `over` says.
 
-    `slower_at`: the largest size at which it is surely slower; `faster_at`: the first after that at
-    which it is surely faster. In between one cannot tell. None: there is no such size.
+    `slower_at`: the largest size with the verdict "slower"; `faster_at`: the first after that with
+    the verdict "faster". In between one cannot tell. None: there is no such size.
     """
 
     first: str
@@ -31,11 +31,11 @@ class Crossover:
 
     def __repr__(self) -> str:
         if self.faster_at is None:
-            return f"{self.second} is surely faster than {self.first} at none of these sizes"
+            return f"{self.second} is faster than {self.first} at none of these sizes"
         below = "at no size" if self.slower_at is None else f"at {self.over} {self.slower_at:,}"
         above = f"at {self.over} {self.faster_at:,}"
         head = f"{self.second} against {self.first}"
-        return f"{head}: last surely slower {below}; then first surely faster {above}"
+        return f"{head}: slower for the last time {below}, faster for the first time {above}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Growth:
 
 
 def measure_growth(
-    settings: Mapping[str, str | tuple[str, int]],
+    settings: Mapping[str, str | tuple[str, int]] | Sequence[str | torch.device],
     over: str,
     sizes: Sequence[int],
     *,
@@ -95,11 +95,13 @@ def measure_growth(
     """Time one training step of MLP(4, width, 3) on random rows at each size, the settings in turn.
 
     `over`: "rows", at width 10, or "width", at 120 rows. A setting is a device, or a device and the
-    number of CPU threads: "cuda:0" or ("cpu", 1). Changes torch's generator. An interrupt keeps the
-    sizes that are done. ValueError for sizes, threads or repeats under 1, an absent device, or no
-    size or setting at all.
+    number of CPU threads: "cuda:0" or ("cpu", 1); a list of devices counts each once. Changes
+    torch's generator. An interrupt keeps the sizes that are done. ValueError for sizes, threads or
+    repeats under 1, an absent device, or no size or setting at all.
     """
     require(over in USUAL, "over", over, '"rows" or "width"')
+    if not isinstance(settings, Mapping):
+        settings = {str(device): str(device) for device in settings}
     some = len(sizes) > 0 and len(settings) > 0
     require(some, "sizes", sizes, "one or more, with one setting or more")
     for size in sizes:

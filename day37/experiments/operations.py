@@ -15,6 +15,8 @@ from day37.results import Live, Origin, table
 from day37.training import make_step
 
 HOST = torch.autograd.DeviceType.CPU
+if not torch.cuda.is_available():  # else the profiler writes "profiler_start" to stderr, in a
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # lesson's own cells too; with a GPU it may warn
 READ = "aten::_local_scalar_dense"  # what brings a tensor's number to Python
 SIZES = "aten::nonzero"  # its result's size is a number that Python must have
 SHOWN = 8  # rows of the table
@@ -93,8 +95,6 @@ def profile(fn: Callable[[], object], device: torch.device, steps: int, *, warmu
     """torch.profiler's record of `steps` calls of `fn`, after `warmup` that are not recorded."""
     from torch import profiler
 
-    if device.type == "cpu":  # else torch 2.13 writes "profiler_start" to stderr
-        os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # on a GPU its warnings count more
     for _ in range(warmup):
         fn()
     synchronize(device)

@@ -11,7 +11,7 @@ from day37.checks import positive_number, require, whole_number
 from day37.data import IrisSplit
 from day37.results import CONFIDENCE, Origin, show_seconds, table
 from day37.timing import until_interrupt
-from day37.training import TrainingRun, train
+from day37.training import TrainingRun, bar, train
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,13 @@ def sweep_reads(
     epochs: Sequence[int] = (1000, 2000),
     repeats: int = 6,
     seed: int = 0,
+    progress: bool = False,
 ) -> ReadSweep:
     """Train a fresh `make_model()` for each number of steps between reads and each of epochs.
 
     Each pair `repeats` times, all shuffled. The first run is a warm-up and not kept. An interrupt
-    keeps the runs that are done. `make_model` must give a model on the data's device. ValueError
-    for steps that are not from 1 to the smallest number of epochs, or no repeats.
+    keeps the runs that are done. Each model is moved to the data's device; `progress` shows a bar.
+    ValueError for steps that are not from 1 to the smallest number of epochs, or no repeats.
     """
     whole_number("repeats", repeats)
     some = len(read_loss_every) > 0 and len(epochs) > 0
@@ -84,13 +85,14 @@ def sweep_reads(
 
     def one_run(every: int, n: int) -> TrainingRun:
         how = {"epochs": n, "read_loss_every": every, "name": f"read every {every:,}"}
-        run = train(make_model(), data, progress=False, **how)
+        run = train(make_model().to(data.device), data, progress=False, **how)
         if run.interrupted:
             raise KeyboardInterrupt
         return run
 
     one_run(*plan[0])
-    return ReadSweep(tuple(until_interrupt(one_run(every, n) for every, n in plan)))
+    runs = (one_run(every, n) for every, n in bar(plan, "run", progress))
+    return ReadSweep(tuple(until_interrupt(runs)))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class StepQueue:
             return dict.fromkeys(without, 0.0)
         return {name: 1 - one.total(steps) / whole for name, one in without.items()}
 
-    def binding(self, steps: int = EPOCHS) -> str:
+    def bottleneck(self, steps: int = EPOCHS) -> str:
         """The cost without which most would be saved: "launches", "kernels" or "reads".
 
         Where each alone would save less than a tenth, both sides are busy: "launches and kernels
@@ -86,9 +86,9 @@ class StepQueue:
         return most if savings[most] >= WORTH else "launches and kernels together"
 
     def finding(self, steps: int = EPOCHS) -> str:
-        """The total and what binds, in words."""
+        """The total and the bottleneck, in words."""
         time = show_seconds(self.total(steps))
-        return f"{steps:,} steps: {time}; what binds: {self.binding(steps)}"
+        return f"{steps:,} steps: {time}; bottleneck: {self.bottleneck(steps)}"
 
     def timeline(self, steps: int = 3) -> Timeline:
         """When the host and the device do what, launch by launch, in the first `steps` steps."""

@@ -33,14 +33,14 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
     obstacle = ""
     with fresh_cache(), Stopwatch(device) as watch:
         try:
-            _import_quietly()
+            import_quietly()
             compile_whole(lambda x: x + 1, device)(torch.zeros(8, device=device))
         except Exception as error:  # whatever torch, a compiler or Python says: it is the reason
             obstacle = first_line(error)
     return obstacle, watch.seconds
 
 
-def _import_quietly() -> None:
+def import_quietly() -> None:
     """Import what torch would import later: with a CUDA toolkit and no GPU it tells stderr so.
 
     Older releases print it, newer ones log it as a warning.

@@ -8,6 +8,7 @@ from torch import nn
 from day37.checks import check_fit, positive_number, require, whole_number
 from day37.data import IrisSplit
 from day37.faster import one_function
+from day37.faster.compiler import import_quietly
 from day37.faster.cuda_graph import cuda_graph, long_cuda_graph
 from day37.faster.needs import (
     needs_compiler,
@@ -21,7 +22,9 @@ from day37.faster.ways import Run, compiled_step, fused_optimizer, losses_on_dev
 from day37.model import MLP
 from day37.results import CONFIDENCE, Comparison, Origin, show_seconds, table
 from day37.timing import ENOUGH, interval_of_median, judge, measure_in_turn
-from day37.training import EPOCHS
+from day37.training import EPOCHS, bar
+
+import_quietly()  # before a lesson's own cell compiles
 
 
 def whole_training(model: MLP, data: IrisSplit, epochs: int, lr: float) -> Run:
@@ -137,13 +140,15 @@ def measure_speedups(
     lr: float = 0.01,
     repeats: int = 12,
     seed: int = 0,
+    progress: bool = False,
 ) -> Ladder:
     """Train copies of `model` in every way, check that the losses agree, then time all in turn.
 
     Forgets what torch has compiled in this process. A way that does not work here, or gives other
     losses, keeps its row, with the reason. A sample includes going back to the start weights. An
-    interrupt keeps the whole rounds of timing. ValueError or TypeError for data that does not fit
-    the model, fewer than 8 repeats, or epochs or lr out of range.
+    interrupt keeps the whole rounds of timing. `progress` shows a bar over the ways. ValueError or
+    TypeError for data that does not fit the model, fewer than 8 repeats, or epochs or lr out of
+    range.
     """
     whole_number("epochs", epochs)
     whole_number("repeats", repeats, least=ENOUGH)
@@ -153,7 +158,8 @@ def measure_speedups(
     plain = try_way(WAYS[0], model, data, epochs, lr)
     if plain.error is not None:
         raise plain.error
-    others = [try_way(way, model, data, epochs, lr) for way in WAYS[1:]]
+    ways = bar(WAYS[1:], "way", progress)
+    others = [try_way(way, model, data, epochs, lr) for way in ways]
     trials = [plain, *(trial.beside(plain) for trial in others)]
     runs = {trial.rung.name: trial.again for trial in trials if not trial.rung.obstacle}
     how = {"device": data.device, "repeats": repeats, "seed": seed}

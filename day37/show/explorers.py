@@ -34,7 +34,7 @@ def explore(result, *others) -> Explorer:
 
 
 def _queue(start: StepQueue) -> Explorer:
-    """Five numbers of a step → its first steps on a timeline, the total, what binds."""
+    """Five numbers of a step → its first steps on a timeline, the total, the bottleneck."""
     us = {name: getattr(start, name) * 1e6 for name in ("launch", "kernel", "read")}
     for name, value in us.items():
         allowed = f"from {LEAST:g} to {MOST:,} µs, as its slider goes"

@@ -8,13 +8,13 @@ from time import process_time
 import torch
 from torch import Tensor, nn
 
-from day37 import Stopwatch, measure_floor, measure_in_turn
+from day37 import Stopwatch
 from day37.data import IrisSplit
-from day37.experiments.arithmetic import ArithmeticFloor
+from day37.experiments.arithmetic import ArithmeticFloor, measure_floor
 from day37.faster.ladder import WAYS
 from day37.faster.trial import Trial, Way, try_way
 from day37.results import Comparison, Measurement
-from day37.timing import judge
+from day37.timing import judge, measure_in_turn
 from day37.training import EPOCHS
 from tests.benchmarks.rivals import HAND_WRITTEN, RIVALS
 

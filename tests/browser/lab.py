@@ -41,6 +41,10 @@ BEGIN = f"""name => new Promise(begins => {{
 }})"""
 
 
+# A reader's own cell below lesson 1's console: it waits for a training that goes on.
+WAITS = 'print(await console.done() or "nothing was started")'
+
+
 @contextmanager
 def serve(folder):
     """A server on a free port with a token, over short copies of the lessons; its address."""
@@ -49,6 +53,8 @@ def serve(folder):
     for path in LESSONS:
         notebook = read(path)
         shorten(notebook)
+        if any(cell.id == "console" for cell in notebook.cells):
+            notebook.cells.append(nbformat.v4.new_code_cell(WAITS, id="console-run"))
         nbformat.write(notebook, lessons / path.name)
     for name, values in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"

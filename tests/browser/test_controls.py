@@ -235,10 +235,10 @@ def test_lesson_2_has_run_whole(lesson):
 
 def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step = Control(lesson, "explorer")
-    step.says("what binds: launches")
+    step.says("bottleneck: launches")
     step.says("20,000 steps: 48.2 s")
     step.changed_by(lambda: step.drag("kernel (µs)", 0.7))
-    step.says("what binds: kernels")
+    step.says("bottleneck: kernels")
     step.type("kernel (µs)", "0.01")
     step.says("kernels 0%")
     step.press("steps to a read", "End")

@@ -4,17 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from day37 import (
-    MLP,
-    count_operations,
-    load_iris,
-    measure_account,
-    measure_floor,
-    measure_phases,
-    profile_timeline,
-)
-from day37.experiments.arithmetic import Account, ArithmeticFloor
-from day37.experiments.operations import OperationCount
+from day37 import MLP, load_iris, measure_phases, profile_timeline
+from day37.experiments.arithmetic import Account, ArithmeticFloor, measure_account, measure_floor
+from day37.experiments.operations import OperationCount, count_operations
 from day37.experiments.phases import PHASES, StepPhases
 from day37.results import Live, Measurement
 

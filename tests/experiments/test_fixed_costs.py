@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from day37 import measure_copies, measure_launch
-from day37.experiments.fixed_costs import CopyCosts, LaunchCost
+from day37.experiments.fixed_costs import CopyCosts, LaunchCost, measure_copies, measure_launch
 from day37.results import Live, Measurement
 
 

@@ -162,11 +162,11 @@ def test_a_growth_that_contradicts_itself_is_refused(over, sizes, timed, message
 
 @pytest.mark.parametrize("over", ["rows", "width"])
 def test_a_crossover_says_first_where_slower_and_then_where_faster(over):
-    slower, faster = repr(Crossover("one", "two", over, 120, 4000)).split("; ")
-    assert slower == f"two against one: last surely slower at {over} 120"
-    assert faster == f"then first surely faster at {over} 4,000"
-    assert "last surely slower at no size;" in repr(Crossover("one", "two", over, None, 4000))
-    nowhere = "two is surely faster than one at none of these sizes"
+    slower, faster = repr(Crossover("one", "two", over, 120, 4000)).split(", ")
+    assert slower == f"two against one: slower for the last time at {over} 120"
+    assert faster == f"faster for the first time at {over} 4,000"
+    assert "slower for the last time at no size," in repr(Crossover("one", "two", over, None, 4000))
+    nowhere = "two is faster than one at none of these sizes"
     assert repr(Crossover("one", "two", over, 120, None)) == nowhere
 
 

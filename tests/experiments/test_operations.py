@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from day37 import MLP, count_operations, count_reads, load_iris
+from day37 import MLP, count_reads, load_iris
 from day37.experiments import operations as module
-from day37.experiments.operations import OperationCount, profile
+from day37.experiments.operations import OperationCount, count_operations, profile
 from day37.results import Live
 
 GPU = Live("cuda:0", "a GPU", "today")

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from day37 import MLP, load_iris, make_step, measure_phases
+from day37 import MLP, load_iris, measure_phases
 from day37.experiments import phases as module
 from day37.experiments.phases import PHASES, StepPhases, split_step, time_laps
 from day37.results import Live, Measurement
+from day37.training import make_step
 
 HERE = Live("cpu", "a CPU", "today")
 

@@ -65,14 +65,14 @@ def test_the_timeline_by_hand():
     assert device == [("kernel", 3, 8), ("kernel", 8, 13), ("kernel", 23, 28), ("kernel", 28, 33)]
 
 
-def test_what_binds():
-    assert StepQueue(10, 8.0, 2.0, 30.0).binding() == "launches"
-    assert StepQueue(10, 2.0, 8.0, 30.0).binding() == "kernels"
-    assert StepQueue(10, 2.0, 2.0, 300.0).binding() == "reads"
+def test_the_bottleneck():
+    assert StepQueue(10, 8.0, 2.0, 30.0).bottleneck() == "launches"
+    assert StepQueue(10, 2.0, 8.0, 30.0).bottleneck() == "kernels"
+    assert StepQueue(10, 2.0, 2.0, 300.0).bottleneck() == "reads"
     savings = StepQueue(10, 8.0, 2.0, 30.0).savings(100)
     shares = {"launches": 1 - 50 / 112, "kernels": 2 / 112, "reads": 1 - 8002 / 11200}
     assert savings == pytest.approx(shares)
-    assert StepQueue(10, 8.0, 8.0, 0.0, every=1000).binding() == "launches and kernels together"
+    assert StepQueue(10, 8.0, 8.0, 0.0, every=1000).bottleneck() == "launches and kernels together"
     nothing = StepQueue(10, 0.0, 0.0, 0.0).savings()
     assert nothing == {"launches": 0.0, "kernels": 0.0, "reads": 0.0}
 
@@ -80,7 +80,7 @@ def test_what_binds():
 def test_what_is_modelled_says_so_and_gives_its_numbers():
     queue = StepQueue(34, 69e-6, 25e-6, 45e-6, every=10)
     text = "34 launches a step, a launch 69 µs, a kernel 25 µs, a read 45 µs, steps to a read 10"
-    assert text in repr(queue) and "20,000 steps: 47.1 s; what binds: launches" in repr(queue)
+    assert text in repr(queue) and "20,000 steps: 47.1 s; bottleneck: launches" in repr(queue)
     origin = queue.timeline().origin
     assert str(origin) == f"MODELLED: {text}" and not origin.recorded
     assert "profiled" not in queue.timeline().finding()

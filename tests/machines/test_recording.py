@@ -7,18 +7,9 @@ from dataclasses import fields, is_dataclass, replace
 import pytest
 import torch
 
-from day37 import (
-    MLP,
-    load_iris,
-    measure_account,
-    measure_copies,
-    measure_growth,
-    measure_launch,
-    profile_timeline,
-    recorded,
-    sweep_reads,
-    train,
-)
+from day37 import MLP, load_iris, measure_growth, profile_timeline, recorded, sweep_reads, train
+from day37.experiments.arithmetic import measure_account
+from day37.experiments.fixed_costs import measure_copies, measure_launch
 from day37.experiments.timeline import Span
 from day37.faster.ladder import Ladder, Rung
 from day37.machines import recording as recordings

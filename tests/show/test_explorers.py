@@ -246,12 +246,12 @@ def test_numbers_that_no_slider_would_stop_at_are_kept(drawn):
 def test_a_step_starts_from_its_numbers_and_moves_from_there(drawn):
     control = queue_control()
     start = shown(control)
-    assert "20,000 steps: 48.3 s; what binds: launches" in start
+    assert "20,000 steps: 48.3 s; bottleneck: launches" in start
     assert "saved if one cost were nothing: launches 63%, kernels 1%, reads 3%" in start
     control.fields["every"].value = 1000
     assert "reads 0%" in shown(control)
     control.fields["kernel"].value = 10_000
-    assert "what binds: kernels" in shown(control)
+    assert "bottleneck: kernels" in shown(control)
 
 
 def test_back_to_the_start_sets_every_field_as_it_was():

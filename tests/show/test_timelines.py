@@ -278,7 +278,7 @@ def test_the_figure_of_a_simulation_has_as_many_steps_as_are_asked_for():
 
 def test_the_title_of_a_simulation_is_its_finding():
     first, second, _ = plot(QUEUE).get_title().splitlines()
-    assert first == QUEUE.finding() == "20,000 steps: 1.12 s; what binds: reads"
+    assert first == QUEUE.finding() == "20,000 steps: 1.12 s; bottleneck: reads"
     assert second == "the first 3 steps"
 
 
