@@ -182,7 +182,7 @@ def prose(path):
     """A lesson's text from the guess on, without headings and code."""
     cells = read(path).cells[4:]
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return re.sub(r"^#+ .*|```.*?```|`[^`]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^#+ [^\n]*|`[^`]*`", "", text, flags=re.MULTILINE)
 
 
 def test_each_term_is_marked_where_it_first_stands():
