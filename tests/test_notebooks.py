@@ -64,7 +64,7 @@ def test_nothing_is_stored_that_running_leaves_behind(path):
 
 def draws(source):
     """Whether a cell makes a figure."""
-    calls = r"\b(plot|plot_seconds|new_axes|from_predictions)\(|\bplt\."
+    calls = r"\b(plot|plot_seconds|new_axes|from_predictions)\(|\bplt\.(?!style)"
     return re.search(calls, source) is not None
 
 

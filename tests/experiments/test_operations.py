@@ -1,4 +1,5 @@
 import os
+import runpy
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from day37.results import Live
 
 GPU = Live("cuda:0", "a GPU", "today")
 CPU = torch.device("cpu")
+LEVEL = "KINETO_LOG_LEVEL"
 
 
 def test_operations_are_counted_per_step(model, data):
@@ -139,15 +141,17 @@ def test_the_device_is_waited_for_before_and_at_the_end_of_the_profile(monkeypat
     assert order == ["fn", CPU, "begin", "fn", "fn", CPU, "end"]
 
 
-def test_the_profilers_chatter_is_turned_off_unless_it_was_set(monkeypatch):
-    monkeypatch.setenv("KINETO_LOG_LEVEL", "3")
-    profile(lambda: None, CPU, 1)
-    assert os.environ["KINETO_LOG_LEVEL"] == "3"
-    monkeypatch.delenv("KINETO_LOG_LEVEL")
-    profile(lambda: None, torch.device("meta"), 1)
-    assert "KINETO_LOG_LEVEL" not in os.environ
-    profile(lambda: None, CPU, 1)
-    assert os.environ["KINETO_LOG_LEVEL"] == "6"
+@pytest.mark.parametrize(
+    ("gpu", "before", "after"), [(False, {}, "6"), (False, {LEVEL: "3"}, "3"), (True, {}, None)]
+)
+def test_the_profilers_chatter_is_turned_off_unless_it_was_set(monkeypatch, gpu, before, after):
+    """At import, so that a lesson's own cell may use the profiler."""
+    monkeypatch.delenv(LEVEL, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    runpy.run_path(module.__file__)
+    assert os.environ.get(LEVEL) == after
 
 
 @pytest.mark.gpu

@@ -154,9 +154,11 @@ def test_the_last_row_is_one_function_on_the_cpu_and_one_kernel_on_a_gpu(model, 
 @pytest.fixture
 def packages(monkeypatch):
     """What is known of packages is forgotten before and after."""
-    needs.ready_package.cache_clear()
+    for forget in (needs.ready_package, needs.timed_start):
+        forget.cache_clear()
     yield monkeypatch
-    needs.ready_package.cache_clear()
+    for forget in (needs.ready_package, needs.timed_start):
+        forget.cache_clear()
 
 
 def test_what_is_not_installed_is_named_in_one_line(model, packages):
@@ -178,10 +180,46 @@ def test_a_damaged_package_is_a_reason(model, packages, error):
 def test_triton_is_timed_before_torchs_compiler_imports_it(model, monkeypatch):
     order = []
     monkeypatch.setattr(needs, "ready_package", lambda name, _: order.append(name))
-    monkeypatch.setattr(needs, "ready_compiler", lambda _: order.append("the compiler"))
+    compiler = lambda *_: order.append("the compiler") or ("no", 0.0)  # noqa: E731
+    monkeypatch.setattr(needs, "ready_compiler", compiler)
     needs.needs_compiler(model, CPU)
     needs.needs_compiler(model, torch.device("cuda"))
     assert order == ["the compiler", "triton", "the compiler"]
+
+
+def test_a_start_is_timed_in_a_new_process_where_something_was_compiled_before(monkeypatch):
+    started = []
+
+    def run(command, **how):
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0, "chatter\n12.5\n", "")
+
+    def ready_it(device):
+        return "", 0.25
+
+    def broken(device):
+        return "no compiler", 0.25
+
+    monkeypatch.setattr(needs.subprocess, "run", run)
+    assert needs.timed_start(ready_it, CPU, "never imported") == ("", 0.25)
+    assert started == []
+    assert needs.timed_start(ready_it, CPU, "sys") == ("", 12.5)
+    assert "ready_it(torch.device('cpu'))" in started[0][-1]
+    assert needs.timed_start(broken, CPU, "sys") == ("no compiler", 0.25)
+    assert len(started) == 1
+    failed = subprocess.CompletedProcess([], 1, "", "an error")
+    monkeypatch.setattr(needs.subprocess, "run", lambda *_, **how: failed)
+    needs.timed_start.cache_clear()
+    assert needs.timed_start(ready_it, CPU, "sys") == ("", 0.25)
+
+
+@pytest.mark.slow
+def test_a_new_process_can_time_a_start(packages):
+    """Here nothing is imported, as the check says, so only the new process can know the time."""
+    pytest.importorskip("numba")
+    packages.setattr(needs, "ready_package", lambda *_: ("", 0.0))
+    obstacle, seconds = needs.timed_start(needs.ready_numba, CPU, "sys")
+    assert obstacle == "" and seconds > 0
 
 
 NO_COMPILER = """
