@@ -62,7 +62,8 @@ class TrainingRun:
     def __repr__(self) -> str:
         time = f"{show_seconds(self.seconds)} ({self.step_us:.1f} µs each)"
         loss = f"last loss {self.losses[-1]:.4f}, " if self.losses else ""
-        head = f"{self.name}: {self.epochs:,} epochs in {time}, {loss}{self.reads:,} reads"
+        reads = f"{self.reads:,} read{'s' * (self.reads != 1)}"
+        head = f"{self.name}: {self.epochs:,} epochs in {time}, {loss}{reads}"
         stopped = [f"stopped: {self.stopped}"] if self.stopped else []
         return "\n  ".join([head, str(self.origin), *stopped])
 

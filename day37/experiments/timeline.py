@@ -2,6 +2,7 @@
 
 import copy
 import math
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -75,13 +76,17 @@ class Timeline:
     def __repr__(self) -> str:
         parts = [_count(self.host, "phase on the host", "phases on the host")]
         if self.calls:
+            parts = ["the host waits, and launches nothing"]
+        if self.launches:
             parts = [_together(self.launches, "launch by the host", "launches by the host")]
         if self.device and self.origin.device == "cpu":
             parts.append(_together(self.device, "operation", "operations"))
         elif self.device:
             parts.append(_together(self.device, "kernel or copy", "kernels and copies"))
         length = show_seconds(self.length)
-        return f"{'; '.join(parts)}, in {length}: {self.finding()}\n  {self.origin}"
+        where = textwrap.fill(str(self.origin), 90, break_on_hyphens=False)
+        what = "\n".join([*parts[:-1], f"{parts[-1]}, in {length}: {self.finding()}", where])
+        return textwrap.indent(what, "  ").lstrip()
 
 
 def add_up(spans: Iterable[Span]) -> float:
@@ -94,8 +99,6 @@ def _count(spans: tuple[Span, ...], one: str, many: str) -> str:
 
 
 def _together(spans: tuple[Span, ...], one: str, many: str) -> str:
-    if not spans:
-        return f"no {one}"
     together = " together" if len(spans) > 1 else ""
     return f"{_count(spans, one, many)}, {show_seconds(add_up(spans))}{together}"
 

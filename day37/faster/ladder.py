@@ -21,7 +21,7 @@ from day37.faster.trial import Rung, Way, try_way
 from day37.faster.ways import Run, compiled_step, fused_optimizer, losses_on_device, plain_loop
 from day37.model import MLP
 from day37.results import CONFIDENCE, Comparison, Origin, show_seconds, table
-from day37.timing import ENOUGH, interval_of_median, judge, measure_in_turn
+from day37.timing import ENOUGH, judge, measure_in_turn
 from day37.training import EPOCHS, bar
 
 import_quietly()  # before a lesson's own cell compiles
@@ -103,7 +103,7 @@ class Ladder:
 
     def __repr__(self) -> str:
         sure = f"{CONFIDENCE:.0%} interval"
-        head = ("way", "µs/step", sure, "speed-up", "interval", "start", "prepared in")
+        head = ("way", "µs/step", "speed-up", sure, "start", "prepared in")
         rows = [self._row(rung) for rung in self.measured]
         text = [table((*head, f"{EPOCHS:,} losses in", "losses"), rows)]
         text += [f"{rung.name}: not here: {rung.obstacle}" for rung in self.rungs if rung.obstacle]
@@ -112,12 +112,10 @@ class Ladder:
         return "\n".join([*text, str(self.origin)])
 
     def _row(self, rung: Rung) -> tuple[str, ...]:
-        low, high = (end / self.epochs * 1e6 for end in interval_of_median(rung.time.samples))
         times, least, most = self.comparison(rung).speed_up
         return (
             rung.name,
             f"{self.step_us(rung):.3g}",
-            f"{low:.3g} to {high:.3g}" if low == low else "too few",
             f"{times:.3g}",
             f"{least:.3g} to {most:.3g}",
             show_seconds(rung.start_seconds) if rung.start_seconds else "",
@@ -136,9 +134,9 @@ def measure_speedups(
     model: nn.Module,
     data: IrisSplit,
     *,
-    epochs: int = 1000,
+    epochs: int = 500,
     lr: float = 0.01,
-    repeats: int = 12,
+    repeats: int = ENOUGH,
     seed: int = 0,
     progress: bool = False,
 ) -> Ladder:

@@ -85,9 +85,10 @@ def _reads(run: TrainingRun, *costs: CostModel) -> Explorer:
         often = [n for n in ROUND if n <= run.epochs]
         slider = widgets.SelectionSlider(options=often, description="steps to a read", **WIDE)
         names = [str(cost.sweep.origin) for cost in costs]
-        return {"every": slider, "costs_of": choice(widgets, names, "costs of")}
+        which = {"costs_of": choice(widgets, names, "costs of")} if len(costs) > 1 else {}
+        return {"every": slider, **which}
 
-    def show(every: int, costs_of: int):
+    def show(every: int, costs_of: int = 0):
         cost = costs[costs_of]
         reads = run.epochs // every
         time = cost.predict(run.epochs, reads)

@@ -214,8 +214,10 @@ def _table(
     x, *others = chosen
     unit = "µs" if all(name.endswith("_us") for name in others) else "numbers, as in the legend"
     axes = new_axes(x, unit, fold(f"{title or table.note}\n{table.origin}", 7))
+    order = np.argsort(table.column(x))
     for i, name in enumerate(others):
-        axes.plot(table.column(x), table.column(name), marker=MARKERS[i % 7], label=name)
+        points = np.take([table.column(x), table.column(name)], order, axis=1)
+        axes.plot(*points, marker=MARKERS[i % 7], label=name)
     axes.set(xscale="log", yscale="log")
     axes.legend(fontsize="small")
     return axes
@@ -251,7 +253,7 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
 
     seen = slice(every - 1, None, every)
     reads = run.epochs // every
-    title = f"Steps to a read {every:,}: {reads:,} losses\n{run.origin}"
+    title = f"Steps to a read {every:,}, losses seen {reads:,}\n{run.origin}"
     dress(left, "epoch", "cross-entropy loss", title)
     left.plot(run.epochs_read, run.losses, color="lightgrey", label="every loss")
     style = {"color": COLOURS[0], "marker": "o" if reads < 50 else None}

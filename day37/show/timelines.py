@@ -7,11 +7,13 @@ from matplotlib.ticker import MaxNLocator
 
 from day37.checks import require
 from day37.experiments.calls import Call
+from day37.experiments.phases import PHASES
 from day37.experiments.step_queue import StepQueue
 from day37.experiments.timeline import Span, Timeline
 from day37.show.axes import COLOURS, US, dress, fold, legend_below, new_axes, new_figure
 
 WIDE = 9  # inches
+MORE = ("#999933", "#DDDDDD", "#AA4499")  # for phases of other names; black is the device's
 THIN = 0.4  # points: a bar's edge, without which a kernel of a step in ms is not seen
 # A kind of call: what its name holds (the first that fits), and its colour, by Paul Tol.
 CALLS = {
@@ -35,10 +37,9 @@ def timeline(*timelines: Timeline, title: str | Sequence[str] | None = None) -> 
     require(len(titles) == many, "title", title, f"{many} titles, one for each timeline")
     rows = max(len(_lanes(each)) for each in timelines)
     panels = new_figure((WIDE, many * (1.6 + 0.6 * rows))).subplots(many, squeeze=False)[:, 0]
-    phases = dict.fromkeys(span.name for each in timelines for span in each.host)
-    colours = {
-        name: COLOURS[i % 6] for i, name in enumerate(phases)
-    }  # the last one is the device's
+    phases = dict.fromkeys(PHASES)  # these have the colours that they have in the figure of phases
+    phases |= dict.fromkeys(span.name for each in timelines for span in each.host)
+    colours = {name: (*COLOURS[:6], *MORE)[i % 9] for i, name in enumerate(phases)}
     for axes, each, text in zip(panels, timelines, titles, strict=True):
         words = f"{text[0].upper()}{text[1:]}\n{each.origin}"
         _draw_timeline(dress(axes, "µs", "", fold(words, WIDE)), each, colours)

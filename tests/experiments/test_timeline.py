@@ -225,13 +225,14 @@ WAIT = Span("cudaStreamSynchronize", 4.0, 12.0)
 
 def test_a_timeline_prints_its_parts_and_where_it_is_from():
     works = "in 10 s: the device works 40% of the time (profiled)"
-    first, second = repr(made_up()).splitlines()
-    assert first == f"2 phases on the host; 2 kernels and copies, 4 s together, {works}"
-    assert second.strip() == "LIVE, a GPU (cuda:0)"
+    first, second, third = repr(made_up()).splitlines()
+    assert first == "2 phases on the host"
+    assert second == f"  2 kernels and copies, 4 s together, {works}"
+    assert third.strip() == "LIVE, a GPU (cuda:0)"
     one = made_up(host=made_up().host[:1], device=(Span("a", 6.0, 10.0),), calls=LAUNCHES[:1])
-    assert repr(one).startswith(f"1 launch by the host, 500 ms; 1 kernel or copy, 4 s, {works}")
+    assert repr(one).startswith(f"1 launch by the host, 500 ms\n  1 kernel or copy, 4 s, {works}")
     on_cpu = repr(made_up(origin=Live("cpu", "a CPU", "today")))
-    assert on_cpu.startswith("2 phases on the host; 2 operations, 4 s together, in 10 s: oper")
+    assert on_cpu.startswith("2 phases on the host\n  2 operations, 4 s together, in 10 s: oper")
 
 
 def test_the_launches_are_those_of_the_calls_that_launch():
@@ -239,9 +240,11 @@ def test_the_launches_are_those_of_the_calls_that_launch():
     assert timeline.launches == LAUNCHES
     assert timeline.length == 12
     assert timeline.busy == pytest.approx(4 / 12)
-    assert repr(timeline).startswith("2 launches by the host, 750 ms together; 2 kernels and")
+    assert repr(timeline).startswith("2 launches by the host, 750 ms together\n  2 kernels and")
     assert made_up().calls == made_up().launches == ()
-    assert repr(made_up(calls=(WAIT,))).startswith("no launch by the host; 2 kernels and copies")
+    assert repr(made_up(calls=(WAIT,))).startswith(
+        "the host waits, and launches nothing\n  2 kernels and copies"
+    )
 
 
 def test_a_timeline_without_work_says_so():

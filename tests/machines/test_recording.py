@@ -28,6 +28,7 @@ from day37.results import Origin
 MACHINES = [
     "a100",
     "mi250",
+    "radeon780m",
     "rtx3080",
     "rtx3080ti",
     "rtx4070-laptop",
