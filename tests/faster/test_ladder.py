@@ -154,11 +154,12 @@ def test_the_last_row_is_one_function_on_the_cpu_and_one_kernel_on_a_gpu(model, 
 @pytest.fixture
 def packages(monkeypatch):
     """What is known of packages is forgotten before and after."""
-    for forget in (needs.ready_package, needs.timed_start):
-        forget.cache_clear()
+    known = (needs.ready_package, needs.timed_start)
+    for remembered in known:
+        remembered.cache_clear()
     yield monkeypatch
-    for forget in (needs.ready_package, needs.timed_start):
-        forget.cache_clear()
+    for remembered in known:
+        remembered.cache_clear()
 
 
 def test_what_is_not_installed_is_named_in_one_line(model, packages):
