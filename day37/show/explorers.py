@@ -127,7 +127,7 @@ def _calls(tree: Call) -> Explorer:
 
     explorer = Explorer(show, fields)
     explorer.add_button("Back", "step-backward", lambda: move(-1))
-    explorer.add_button("Forward", "step-forward", lambda: move(1))
+    explorer.add_button("Next", "step-forward", lambda: move(1))
     return explorer
 
 

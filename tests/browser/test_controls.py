@@ -256,7 +256,7 @@ def test_lesson_4_moves_how_often_the_loss_is_read(lesson):
 def test_lesson_5_steps_forward_and_back(lesson):
     stepper = Control(lesson, "stepper")
     for now in ("2 of 18: model.forward", "3 of 18: fc1 (Linear).__call__"):
-        stepper.changed_by(stepper.button("Forward").click)
+        stepper.changed_by(stepper.button("Next").click)
         stepper.says(now)
     stepper.says("→         return self.fc2(self.relu(self.fc1(x)))")
     stepper.button("Back").press("Enter")

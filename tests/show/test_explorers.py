@@ -333,7 +333,7 @@ NOWHERE = "called from outside the model"
 def test_the_stepper_goes_forward_and_back_and_stays_inside(drawn):
     control = calls_control()
     back = buttons(control)["Back"]
-    forward = buttons(control)["Forward"]
+    forward = buttons(control)["Next"]
     assert "1 of 16: model (MLP).__call__ → (5, 3) begins" in shown(control)
     assert NOWHERE in shown(control)
     back.click()
@@ -374,5 +374,5 @@ def test_the_figure_of_calls_follows_the_event(drawn):
     tree = trace_calls(MLP(), torch.zeros(5, 4))
     control = explore(tree)
     assert drawn == [plot, (tree,), {"event": 1}]
-    buttons(control)["Forward"].click()
+    buttons(control)["Next"].click()
     assert drawn == [plot, (tree,), {"event": 2}]
