@@ -113,7 +113,7 @@ class StepQueue:
 
     def __str__(self) -> str:
         costs = f"a launch {show_seconds(self.launch)}, a kernel {show_seconds(self.kernel)}"
-        read = f"a read {show_seconds(self.read)}, steps to a read {self.every:,}"
+        read = f"a read {show_seconds(self.read)}, steps between reads {self.every:,}"
         return f"{self.launches} launches a step, {costs}, {read}"
 
     def __repr__(self) -> str:

@@ -109,6 +109,7 @@ class Ladder:
         text += [f"{rung.name}: not here: {rung.obstacle}" for rung in self.rungs if rung.obstacle]
         what = "start, preparation and that many steps, added up"
         text.append(f"{EPOCHS:,} losses in: {what}; measured over {self.epochs:,} epochs")
+        text.append("start: of a compiler in a new session, timed once")
         return "\n".join([*text, str(self.origin)])
 
     def _row(self, rung: Rung) -> tuple[str, ...]:

@@ -51,7 +51,9 @@ def _queue(start: StepQueue) -> Explorer:
             "launch": time(description="launch (µs)"),
             "kernel": time(description="kernel (µs)"),
             "read": time(description="read (µs)"),
-            "every": widgets.SelectionSlider(options=often, description="steps to a read", **WIDE),
+            "every": widgets.SelectionSlider(
+                options=often, description="steps between reads", **WIDE
+            ),
         }
         for name, value in values.items():
             made[name].value = value
@@ -83,7 +85,7 @@ def _reads(run: TrainingRun, *costs: CostModel) -> Explorer:
 
     def fields(widgets) -> dict:
         often = [n for n in ROUND if n <= run.epochs]
-        slider = widgets.SelectionSlider(options=often, description="steps to a read", **WIDE)
+        slider = widgets.SelectionSlider(options=often, description="steps between reads", **WIDE)
         names = [str(cost.sweep.origin) for cost in costs]
         which = {"costs_of": choice(widgets, names, "costs of")} if len(costs) > 1 else {}
         return {"every": slider, **which}

@@ -34,7 +34,7 @@ from day37.show.axes import (
     new_axes,
     new_figure,
 )
-from day37.training import TrainingRun
+from day37.training import EPOCHS, TrainingRun
 
 
 def plot(result, *others, **options) -> Axes:
@@ -253,7 +253,7 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
 
     seen = slice(every - 1, None, every)
     reads = run.epochs // every
-    title = f"Steps to a read {every:,}, losses seen {reads:,}\n{run.origin}"
+    title = f"Steps between reads {every:,}, losses seen {reads:,}\n{run.origin}"
     dress(left, "epoch", "cross-entropy loss", title)
     left.plot(run.epochs_read, run.losses, color="lightgrey", label="every loss")
     style = {"color": COLOURS[0], "marker": "o" if reads < 50 else None}
@@ -261,7 +261,7 @@ def draw_reads(run: TrainingRun, cost: CostModel, every: int) -> Axes:
     left.legend(fontsize="small")
 
     title = f"By the fitted model, with its interval\n{cost.sweep.origin}"
-    dress(right, "steps to a read", f"seconds for {run.epochs:,} steps", title)
+    dress(right, "steps between reads", f"seconds for {run.epochs:,} steps", title)
     steps = np.unique(np.geomspace(1, run.epochs, 60).astype(int))
     times = [cost.predict(run.epochs, run.epochs / k) for k in steps]
     right.plot(steps, [time.value for time in times], color=COLOURS[1])
@@ -281,7 +281,8 @@ def _ladder(*ladders: Ladder) -> Axes:
     first = ladders[0]
     best = f"at best in {first.step_us(first.best):.3g} µs a step: {first.best.name}"
     title = f"The same losses, {best}\n{first.origin}"
-    axes = new_axes("µs per step (logarithmic)", "", title, size=(8, 4.6))
+    label = f"µs per step (in brackets: {EPOCHS:,} losses in, everything counted)"
+    axes = new_axes(label, "", title, size=(8, 4.6))
     small = {"fontsize": "small", "va": "center"}
     missing = {}
     for i, ladder in enumerate(ladders):
@@ -293,9 +294,10 @@ def _ladder(*ladders: Ladder) -> Axes:
         style = {"fmt": MARKERS[i % 7], "color": COLOURS[i % 7], "capsize": 3}
         style["fillstyle"] = "none" if ladder.origin.recorded else "full"
         axes.errorbar(middle, places, xerr=ends, label=str(ladder.origin), **style)
-        for at in zip(middle, places, strict=True):
+        for rung, *at in zip(ladder.measured, middle, places, strict=True):
             offset = {"xytext": (8, 0), "textcoords": "offset points"}
-            axes.annotate(f"{at[0]:.3g}", at, **offset, **small)
+            whole = show_seconds(ladder.total(rung))
+            axes.annotate(f"{at[0]:.3g} ({whole})", at, **offset, **small)
         missing |= {rung.name: rung.obstacle for rung in ladder.rungs}
     there = {rung.name for ladder in ladders for rung in ladder.measured}
     for name, why in missing.items():
@@ -305,7 +307,7 @@ def _ladder(*ladders: Ladder) -> Axes:
             axes.annotate(text, at, xycoords=("axes fraction", "data"), **small)
     axes.set(xscale="log", yticks=range(len(names)), yticklabels=names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.16))
     return axes
 

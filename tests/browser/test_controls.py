@@ -237,7 +237,7 @@ def test_lesson_3_moves_the_costs_of_a_step(lesson):
     step.says("bottleneck: kernels")
     step.type("kernel (µs)", "0.01")
     step.says("kernels 0%")
-    step.press("steps to a read", "End")
+    step.press("steps between reads", "End")
     step.says("reads 0%")
     step.changed_by(lambda: step.press("launches a step", "ArrowLeft", "ArrowLeft"))
     step.changed_by(lambda: step.drag("launch (µs)", 0.1))
@@ -247,9 +247,9 @@ def test_lesson_3_moves_the_costs_of_a_step(lesson):
 
 def test_lesson_4_moves_how_often_the_loss_is_read(lesson):
     reads = Control(lesson, "detail-plot")
-    reads.changed_by(lambda: reads.drag("steps to a read", 0.99))
+    reads.changed_by(lambda: reads.drag("steps between reads", 0.99))
     reads.says("1,000 steps with 1 read:")
-    reads.press("steps to a read", "ArrowLeft")
+    reads.press("steps between reads", "ArrowLeft")
     reads.says("1,000 steps with 2 reads:")
 
 

@@ -79,7 +79,9 @@ def test_the_bottleneck():
 
 def test_what_is_modelled_says_so_and_gives_its_numbers():
     queue = StepQueue(34, 69e-6, 25e-6, 45e-6, every=10)
-    text = "34 launches a step, a launch 69 µs, a kernel 25 µs, a read 45 µs, steps to a read 10"
+    text = (
+        "34 launches a step, a launch 69 µs, a kernel 25 µs, a read 45 µs, steps between reads 10"
+    )
     assert text in repr(queue) and "20,000 steps: 47.1 s; bottleneck: launches" in repr(queue)
     origin = queue.timeline().origin
     assert str(origin) == f"MODELLED: {text}" and not origin.recorded

@@ -51,12 +51,13 @@ def test_the_table_has_a_row_for_each_way_with_its_reason():
     absent = Rung("graph", "launches", "a GPU", "it needs a CUDA GPU")
     quick = rung("quick", 0.2, first=6.2, start=5.0)
     ladder = made(rung("plain loop", 0.8), quick, rung("slow", 0.9), absent)
-    head, plain, quick, slow, graph, note, where = repr(ladder).splitlines()
+    head, plain, quick, slow, graph, note, start, where = repr(ladder).splitlines()
     assert head.split("  ")[0] == "way" and "20,000 losses in" in head
     assert " ".join(quick.split()) == "quick 201 4 4 to 4 5 s 6 s 15 s same"
     assert " ".join(plain.split()) == "plain loop 803 1 1 to 1 0 ns 16.1 s same"
     assert graph == "graph: not here: it needs a CUDA GPU"
     assert "added up; measured over 1,000 epochs" in note
+    assert start == "start: of a compiler in a new session, timed once"
     assert where == "LIVE, a GPU (cuda:0)"
     assert ladder.measured == ladder.rungs[:3]
     assert "graph                removes launches; asks a GPU" in ladder.explain()

@@ -276,7 +276,7 @@ def test_a_slider_that_a_page_has_rounded_means_the_start(drawn):
     assert shown(control) != says
 
 
-# Steps to a read
+# Steps between reads
 
 
 def test_the_figure_of_reads_follows_the_fields(drawn):

@@ -161,8 +161,8 @@ LABELS = {
     "sweep": ("reads (logarithmic)", "seconds"),
     "table": ("N", "µs"),
     "reads, left": ("epoch", "cross-entropy loss"),
-    "reads, right": ("steps to a read", "seconds for 3 steps"),
-    "ladder": ("µs per step (logarithmic)", ""),
+    "reads, right": ("steps between reads", "seconds for 3 steps"),
+    "ladder": ("µs per step (in brackets: 20,000 losses in, everything counted)", ""),
 }
 
 
@@ -681,7 +681,7 @@ def test_the_figure_of_reads_shows_the_losses_that_are_read_among_all():
     seen = line_called(left, "those read")
     assert list(seen.get_xdata()) == [30, 60, 90]
     assert list(seen.get_ydata()) == [1 / 30, 1 / 60, 1 / 90]
-    assert left.get_title().startswith("Steps to a read 30, losses seen 3\n")
+    assert left.get_title().startswith("Steps between reads 30, losses seen 3\n")
 
 
 def test_the_time_falls_as_there_are_more_steps_to_a_read():
@@ -753,8 +753,8 @@ def test_a_ladder_is_a_time_for_one_epoch():
 def test_a_ladders_numbers_stand_at_their_points():
     axes = plot(ladder())
     notes = {text.get_text(): text.xy for text in axes.texts}
-    assert notes["400"] == pytest.approx((400, 0))
-    assert notes["90"] == pytest.approx((90, 2))
+    assert notes["400 (8.6 s)"] == pytest.approx((400, 0))
+    assert notes["90 (2.71 s)"] == pytest.approx((90, 2))
 
 
 def test_a_missing_way_says_why_in_its_own_row():
