@@ -239,3 +239,16 @@ def test_each_setting_is_synchronised_on_its_own_device(monkeypatch):
     monkeypatch.setattr(module, "measure_in_turn", spy)
     measure_growth({"a": "cpu", "b": ("cpu:0", 2)}, "rows", [3])
     assert seen == [{"a": "cpu", "b": "cpu:0"}]
+
+
+def test_devices_in_a_list_count_once_each(monkeypatch):
+    seen = []
+
+    def spy(steps, device, **_):
+        seen.append(device)
+        return {name: times(1)[0] for name in steps}
+
+    monkeypatch.setattr(module, "measure_in_turn", spy)
+    growth = measure_growth(["cpu", torch.device("cpu"), torch.device("cpu:0")], "rows", [3])
+    assert seen == [{"cpu": "cpu", "cpu:0": "cpu:0"}]
+    assert list(growth.times) == ["cpu", "cpu:0"]

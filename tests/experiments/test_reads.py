@@ -252,3 +252,24 @@ def test_an_interrupted_sweep_keeps_its_finished_runs(data, monkeypatch, finishe
             sweep()
     else:
         assert len(sweep().runs) == kept
+
+
+def test_a_sweep_moves_its_models_to_the_data_and_shows_a_bar_if_asked(data, monkeypatch):
+    moved = []
+    bars = []
+
+    class Moved(MLP):
+        def to(self, device):
+            moved.append(device)
+            return super().to(device)
+
+    def bar(items, unit, progress):
+        bars.append((len(items), unit, progress))
+        return items
+
+    monkeypatch.setattr(module, "bar", bar)
+    few = {"read_loss_every": [1, 5], "epochs": [10], "repeats": 2}
+    sweep_reads(Moved, data, **few)
+    sweep_reads(Moved, data, progress=True, **few)
+    assert moved == [data.device] * 10
+    assert bars == [(4, "run", False), (4, "run", True)]

@@ -295,6 +295,21 @@ def test_an_interrupt_keeps_the_whole_rounds(model, data, monkeypatch):
     assert len(found.rungs[0].time.samples) == 9
 
 
+def test_a_bar_over_the_ways_is_shown_if_asked(model, data, monkeypatch):
+    bars = []
+
+    def bar(items, unit, progress):
+        bars.append(([way.name for way in items], unit, progress))
+        return items
+
+    monkeypatch.setattr(ladder, "bar", bar)
+    monkeypatch.setattr(ladder, "WAYS", ladder.WAYS[:3])
+    for progress in (False, True):
+        measure_speedups(model, data, epochs=5, progress=progress)
+    ways = ["losses on the device", "fused optimizer"]
+    assert bars == [(ways, "way", False), (ways, "way", True)]
+
+
 def test_a_ladder_of_few_rounds_still_prints():
     few = rung("plain loop", 0.8)
     short = replace(few, time=replace(few.time, samples=few.time.samples[:3]))

@@ -300,6 +300,13 @@ def test_the_choice_of_costs_names_their_origins(drawn):
     assert labels == ["1. LIVE, CPU 1 (cpu)", "2. RECORDED, GPU <2> (cuda:0)"]
 
 
+def test_a_single_cost_leaves_nothing_to_choose(drawn):
+    control = explore(run_of(100), costs_of())
+    assert list(control.fields) == ["every"]
+    control.fields["every"].value = 20
+    assert drawn[1][2] == 20
+
+
 def test_the_steps_to_a_read_give_reads_and_time_with_an_interval(drawn):
     control = reads_control()
     first, second = shown(control).split("<br>")

@@ -6,7 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from day37 import StepQueue, plot, recorded
+from day37.experiments.phases import PHASES
 from day37.experiments.timeline import Span, Timeline
+from day37.show.axes import COLOURS
 from day37.show.timelines import CALLS, kind_of_call
 from tests.show.figures import (
     CPU,
@@ -105,6 +107,15 @@ def test_a_lane_without_a_span_is_not_there():
     assert ticks(axes.yaxis) == {0.5: "device", 1.5: "calls"}
     assert lanes(axes)["wait"] == [pytest.approx((6, 9, 1.1, 1.9))]
     assert axes.get_ylim() == (0, 2)
+
+
+def test_a_phase_has_the_colour_that_it_has_in_the_figure_of_phases():
+    eager = recorded("timelines", "rtx5080")["eager"]
+    colours = legend_colours(plot(eager).figure.legends[0])
+    places = [COLOURS.index(to_hex(colours[name]).upper()) for name in ("forward", "loss")]
+    assert places == [PHASES.index("forward"), PHASES.index("loss")]
+    small = legend_colours(plot(recorded("timelines", "mi250")["step"]).figure.legends[0])
+    assert small["forward"] == colours["forward"] != small["data"]
 
 
 def test_each_kind_of_call_has_a_colour_of_its_own_in_the_legend():
