@@ -435,3 +435,8 @@ def test_an_interrupt_stays_one_though_a_kept_loss_is_not_finite(model, data):
     with pytest.warns(RuntimeWarning, match="smaller lr"):
         run = train_and_keep(model, data, epochs=9, progress=False)
     assert run.interrupted and run.epochs == 3 and not math.isfinite(run.losses[0])
+
+
+def test_a_single_read_is_said_in_the_singular(data):
+    assert repr(train(MLP(), data, epochs=2, read_loss_every=2, progress=False)).count("1 read\n")
+    assert ", 2 reads\n" in repr(train(MLP(), data, epochs=2, progress=False))
