@@ -43,11 +43,10 @@ class IrisSplit:
 
 
 def load_iris(device="cpu", *, test_size: float = 0.2, seed: int = 42) -> IrisSplit:
-    """The 150 flowers, the share `test_size` of them kept for the test, as tensors on `device`.
+    """The 150 flowers of scikit-learn, a share of them for the test, as tensors on `device`.
 
-    The features are scaled to 0..1 by the training rows alone. By default 120 rows are to train on
-    and 30 to test on. ValueError if `test_size` leaves one of the two empty, or if `device` is not
-    on this machine. Source of the rows: scikit-learn's copy of Fisher's iris data.
+    The features are scaled to 0..1 by the training rows alone: by default 120, and 30 to test on.
+    ValueError if `test_size` leaves one of the two empty, or `device` is not on this machine.
     """
     from sklearn import datasets, model_selection, preprocessing
 

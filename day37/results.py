@@ -67,8 +67,7 @@ class Live(Origin):
     def here(cls, device: str | torch.device) -> "Live":
         """The origin on `device`, spelt as a tensor there spells it."""
         device = torch.empty(0, device=device).device
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(str(device), device_name(device), now)
+        return cls(str(device), device_name(device), datetime.now(UTC).isoformat("T", "seconds"))
 
 
 def show_origins(*origins: Origin) -> str:
@@ -83,6 +82,7 @@ class Measurement:
     name: str
     samples: tuple[float, ...]
     origin: Origin
+    note: str = ""  # why there are fewer samples than were asked for
 
     def __post_init__(self):
         require(len(self.samples) > 0, "samples", self.samples, "one time or more")
@@ -105,9 +105,10 @@ class Measurement:
 
     @property
     def warning(self) -> str:
-        """Empty, or one line that says how far the samples spread."""
+        """Empty, or one line that says why they are few, or how far they spread."""
         noisy = self.iqr > NOISY * self.median > 0
-        return f"noisy: the IQR is {self.iqr / self.median:.2g} times the median" if noisy else ""
+        spread = f"noisy: the IQR is {self.iqr / self.median:.2g} times the median" if noisy else ""
+        return self.note or spread
 
     def __repr__(self) -> str:
         text = f"{self.name}: median {show_seconds(self.median)}, IQR {show_seconds(self.iqr)}"
@@ -127,7 +128,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the second is, held against the first: "faster", "slower" or "cannot tell"."""
+        """What the second is, compared with the first: "faster", "slower" or "cannot tell"."""
         if self.high < 1:
             return "faster"
         return "slower" if self.low > 1 else "cannot tell"
@@ -144,4 +145,5 @@ class Comparison:
         times = f"{show_seconds(self.second.median)} against {show_seconds(self.first.median)}"
         interval = f"{CONFIDENCE:.0%} interval {self.low:.3f} to {self.high:.3f}"
         where = show_origins(self.first.origin, self.second.origin)
-        return f"{says}: {times}, ratio {self.ratio:.3f} ({interval})\n  {where}"
+        notes = "".join(f"\n  {m.name}: {m.note}" for m in (self.first, self.second) if m.note)
+        return f"{says}: {times}, ratio {self.ratio:.3f} ({interval})\n  {where}{notes}"

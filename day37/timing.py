@@ -13,6 +13,7 @@ from day37.checks import require, whole_number
 from day37.device import choose_device, synchronize
 from day37.results import CONFIDENCE, Comparison, Live, Measurement
 
+PATIENCE = 10.0  # seconds for a function of several threads: with busy cores it may take minutes
 ENOUGH = 8  # samples, so that their ends enclose the median with 99 %: 1 - 2 * 0.5**8 is 0.992
 clock = time.perf_counter  # monotonic: it never jumps back, as time.time may when it is corrected
 
@@ -56,7 +57,7 @@ def until_interrupt(results: Iterable[Any]) -> list:
 
 
 def with_threads(threads: int, fn: Callable) -> Callable:
-    """A function that calls `fn` with torch set to `threads` CPU threads, and sets it back."""
+    """`fn` with torch set to so many CPU threads; if several, it is measured for 10 s at most."""
     whole_number("threads", threads)
 
     def call(*arguments, **options):
@@ -67,14 +68,14 @@ def with_threads(threads: int, fn: Callable) -> Callable:
         finally:
             torch.set_num_threads(before)
 
+    call.patience = PATIENCE if threads > 1 else inf
     return call
 
 
 def measure(fn: Callable, *, device="cpu", warmup: int = 3, repeats: int = 20) -> Measurement:
     """The time of `fn()` on `device`: `repeats` samples after `warmup` runs that are not counted.
 
-    After an interrupt there are fewer samples. ValueError for fewer than 1 repeat or 0 warm-up
-    runs, or an absent device.
+    Fewer after an interrupt. ValueError for under 1 repeat or 0 warm-up runs, or an absent device.
     """
     name = getattr(fn, "__name__", "function")
     return measure_in_turn({name: fn}, device=device, warmup=warmup, repeats=repeats)[name]
@@ -85,9 +86,8 @@ def measure_in_turn(
 ) -> dict[str, Measurement]:
     """A Measurement for each function: in each round all run once, in an order drawn from `seed`.
 
-    What slows the machine down for a while then slows all of them. `device` may be a dict with a
-    device for each name. After an interrupt the whole rounds are kept if `partial`, else it is
-    raised. Errors as in `measure`.
+    What slows the machine then slows all of them. `device` may be a dict with a device for each
+    name. After an interrupt whole rounds are kept if `partial`. Errors as in `measure`.
     """
     whole_number("warmup", warmup, least=0)
     whole_number("repeats", repeats)
@@ -97,19 +97,27 @@ def measure_in_turn(
         require(callable(fn), f"functions[{name!r}]", fn, "callable", TypeError)
         devices[name] = choose_device(device[name] if isinstance(device, Mapping) else device)
     draw = random.Random(seed)
+    spent = dict.fromkeys(functions, 0.0)
+    late = {}  # functions of several threads that took too long, and what to say of them
 
-    def one_round() -> dict[str, float]:
-        order = draw.sample(list(functions), len(functions))
-        return {name: _time_once(functions[name], devices[name]) for name in order}
+    def rounds(most: int) -> Iterable[dict[str, float]]:
+        for _ in range(most):
+            order = draw.sample(list(functions), len(functions))
+            seconds = {name: _time_once(functions[name], devices[name]) for name in order}
+            yield seconds
+            for name, fn in functions.items():
+                spent[name] += seconds[name]
+                if spent[name] > getattr(fn, "patience", inf):
+                    late[name] = f"stopped after {spent[name]:.0f} s: the cores may be busy"
+            if late:
+                return
 
-    for _ in range(warmup):
-        one_round()
-    rounds = (one_round() for _ in range(repeats))
-    kept = until_interrupt(rounds) if partial else list(rounds)
+    list(rounds(warmup))
+    kept = until_interrupt(rounds(repeats)) if partial else list(rounds(repeats))
     measured = {}
     for name in functions:
         samples = tuple(seconds[name] for seconds in kept)
-        measured[name] = Measurement(name, samples, Live.here(devices[name]))
+        measured[name] = Measurement(name, samples, Live.here(devices[name]), late.get(name, ""))
     return measured
 
 
@@ -126,8 +134,7 @@ def compare(
 ) -> Comparison:
     """Run two functions in turn and judge the second against the first.
 
-    `device`, `warmup`, `seed` and errors as in `measure_in_turn` and `judge`: at least 8 repeats.
-    Interrupted before the eighth round, the comparison holds what was measured and cannot tell.
+    `device`, `warmup`, `seed`, errors as in `measure_in_turn`. With under 8 rounds: cannot tell.
     """
     whole_number("repeats", repeats, least=ENOUGH)
     require(len(names) == len(set(names)) == 2, "names", names, "two different names")
@@ -138,11 +145,9 @@ def compare(
 def judge(first: Measurement, second: Measurement, *, few: bool = False) -> Comparison:
     """The median ratio of two measurements taken in turn, with its interval.
 
-    Sample i of one was taken beside sample i of the other, so each pair gives a ratio. No bell
-    curve is assumed: the interval of their median comes from the binomial distribution, for rounds
-    that do not depend on each other (W. J. Conover, Practical Nonparametric Statistics). ValueError
-    for a sample of 0 s, and unless both have equally many samples, 8 or more: fewer can decide
-    nothing (if `few`, their interval has no bounds).
+    Sample i of both makes a ratio. The interval of their median is the binomial distribution's, for
+    rounds that do not depend on each other (W. J. Conover, Practical Nonparametric Statistics).
+    ValueError for a sample of 0 s, and unless both have equally many, 8 or more (or any, if `few`).
     """
     shortest = min(*first.samples, *second.samples)
     allowed = "above 0 s: too short for this clock, so call it many times a run"

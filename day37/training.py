@@ -24,8 +24,7 @@ INTERRUPTED = "interrupted"
 class TrainingRun:
     """What one training gave: `losses[i]` was the loss of epoch `epochs_read[i]`; times in seconds.
 
-    `epochs`: those that were really run; `reads`: how often the host waited for losses; `stopped`:
-    empty, or what ended the run early.
+    `epochs`: those really run; `reads`: waits for losses; `stopped`: empty, or what ended it early.
     """
 
     name: str
@@ -43,11 +42,6 @@ class TrainingRun:
         most = len(self.epochs_read)
         losses = f"{len(self.losses)} values"
         require(len(self.losses) == most, "losses", losses, f"as many as epochs_read, {most}")
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs were run and every loss that was read is finite."""
-        return not self.stopped
 
     @property
     def interrupted(self) -> bool:
@@ -83,9 +77,9 @@ def train(
 
     The loss is brought to the host every `read_loss_every` epochs; nothing else waits for the
     device. `on_read(epoch, loss)` is called at each read and stops the training by returning True.
-    An interrupt, and a loss that is no longer finite (seen at the next read), end the run early:
-    what was read so far comes back, and `stopped` says why. ValueError or TypeError for a bad
-    argument, before the first step; torch's own RuntimeError for model and data on two devices.
+    An interrupt, and a loss that is no longer finite (seen at the next read), end it early, and
+    `stopped` says why. ValueError or TypeError for a bad argument, before the first step; torch's
+    own RuntimeError for model and data on two devices.
     """
     epochs = whole_number("epochs", epochs)
     every = whole_number("read_loss_every", read_loss_every, most=epochs)

@@ -66,7 +66,7 @@ heavy = {"scipy", "sklearn", "matplotlib", "tqdm"} & set(sys.modules)
 assert not heavy, "import day37 is no longer light"
 data = day37.load_iris()
 run = day37.train(day37.MLP(), data, epochs=50)
-assert run.finished and day37.accuracy(day37.MLP(), data) >= 0
+assert not run.stopped and day37.accuracy(day37.MLP(), data) >= 0
 assert len(day37.train_and_keep(day37.MLP(), data, epochs=50).losses) == 50
 assert day37.compare(lambda: sum(range(99)), lambda: sum(range(99)), repeats=8).verdict
 assert count_operations(day37.MLP(), data).operations

@@ -322,3 +322,27 @@ def test_a_few_samples_of_nothing_are_no_ratio():
     nothing = measurement([0.0, 0.0])
     with pytest.raises(ValueError, match="too short for this clock"):
         judge(nothing, measurement([1.0, 1.0]), few=True)
+
+
+def test_several_threads_are_stopped_after_ten_seconds_and_say_so(clock):
+    two = with_threads(2, clock.work(1.5))
+    one = with_threads(1, clock.work(100))
+    both = compare(one, two, names=("one", "two"), warmup=2, repeats=30)
+    assert both.first.samples == (100,) * 5
+    assert both.second.samples == (1.5,) * 5  # 3 s of warm-up, then 7.5 s
+    assert both.verdict == "cannot tell"
+    says = "two: stopped after 10 s: the cores may be busy"
+    assert repr(both).splitlines()[-1].strip() == says and both.first.note == ""
+    assert both.second.warning == "stopped after 10 s: the cores may be busy"
+
+
+def test_a_warm_up_that_takes_too_long_leaves_one_sample(clock):
+    slow = measure(with_threads(2, clock.work(6)), warmup=3, repeats=20)
+    assert slow.samples == (6,)
+    assert slow.note == "stopped after 18 s: the cores may be busy"
+
+
+def test_functions_in_time_are_measured_whole(clock):
+    quick = measure(with_threads(2, clock.work(0.4)), warmup=2, repeats=20)
+    assert len(quick.samples) == 20 and quick.note == quick.warning == ""
+    assert len(measure(clock.work(100), warmup=2, repeats=20).samples) == 20

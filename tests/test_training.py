@@ -19,7 +19,7 @@ each_way = pytest.mark.parametrize("train_so", [train, train_and_keep])
 def test_losses_epochs_and_reads(model, data):
     run = train(model, data, epochs=7, read_loss_every=3, progress=False)
     assert run.epochs_read == (3, 6)
-    assert (run.epochs, run.reads, len(run.losses), run.finished) == (7, 2, 2, True)
+    assert (run.epochs, run.reads, len(run.losses), not run.stopped) == (7, 2, 2, True)
     assert not run.interrupted
     assert run.origin.device == "cpu"
     assert not run.origin.recorded
@@ -155,7 +155,7 @@ def test_an_interrupt_gives_the_run_so_far(model, data, train_so):
     run = train_so(model, data, epochs=50, progress=False)
     assert run.stopped == "interrupted"
     assert run.interrupted
-    assert not run.finished
+    assert run.stopped
     assert run.epochs == 6
     assert run.epochs_read == tuple(range(1, 7))
     assert len(run.losses) == 6
@@ -171,11 +171,11 @@ def test_on_read_may_stop_early(model, data):
         return epoch == 30
 
     no_reason = train(model, data, epochs=3, on_read=lambda *_: "some text", progress=False)
-    assert no_reason.finished  # only True stops
+    assert not no_reason.stopped  # only True stops
     run = train(model, data, epochs=100, read_loss_every=10, on_read=on_read, progress=False)
     assert [epoch for epoch, _ in seen] == [10, 20, 30]
     assert tuple(loss for _, loss in seen) == run.losses
-    assert (run.epochs, run.finished, run.interrupted) == (30, False, False)
+    assert (run.epochs, not run.stopped, run.interrupted) == (30, False, False)
     assert "epoch 30" in run.stopped
 
 
@@ -198,7 +198,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_the_next_read(
         model.fc2.bias[0] = math.inf
     with pytest.warns(RuntimeWarning, match="the loss is nan at epoch .* smaller lr"):
         run = train_so(model, data, epochs=40, progress=False, **how)
-    assert (run.epochs, run.finished, run.interrupted) == (epochs, False, False)
+    assert (run.epochs, not run.stopped, run.interrupted) == (epochs, False, False)
 
 
 def test_the_first_loss_that_is_not_finite_is_named(model, data):
@@ -245,13 +245,13 @@ def test_the_progress_bar_shows_and_changes_nothing(data, capsys, train_so):
 
 def test_without_tqdm_it_trains_and_shows_nothing(model, data, capsys, monkeypatch):
     monkeypatch.setattr("day37.training.find_spec", lambda _: None)
-    assert train(model, data, epochs=5).finished
+    assert train(model, data, epochs=5).stopped == ""
     assert capsys.readouterr() == ("", "")
 
 
 def test_any_module_of_the_right_shape_can_be_trained(data):
     model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
-    assert train(model, data, epochs=2, progress=False).finished
+    assert train(model, data, epochs=2, progress=False).stopped == ""
 
 
 def test_a_fit_is_judged_by_the_first_and_the_last_linear_layer_and_what_is_to_be_trained(data):
@@ -391,7 +391,7 @@ def test_only_the_stop_button_interrupts():
     ends = {"": (True, False), "interrupted": (False, True), "a reason": (False, False)}
     for stopped, end in ends.items():
         run = made_up_run(stopped=stopped)
-        assert (run.finished, run.interrupted) == end
+        assert (not run.stopped, run.interrupted) == end
 
 
 @pytest.mark.parametrize(
