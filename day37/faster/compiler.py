@@ -23,6 +23,35 @@ def compile_whole(fn: Callable, device: torch.device) -> Callable:
     return torch.compile(fn, fullgraph=True, dynamic=False, options=options)
 
 
+def why_switched_off() -> str:
+    """What tells torch.compile to hand functions back as they are; empty if nothing does.
+
+    Source: torch/_dynamo/config.py and eval_frame.py.
+    """
+    import torch._dynamo
+
+    if os.environ.get("TORCHDYNAMO_DISABLE") == "1":
+        return "TORCHDYNAMO_DISABLE is set"
+    if torch._dynamo.config.disable:
+        variable = os.environ.get("TORCH_COMPILE_DISABLE") == "1"
+        return f"{'TORCH_COMPILE_DISABLE' if variable else 'torch._dynamo.config.disable'} is set"
+    return ""
+
+
+@contextlib.contextmanager
+def must_compile() -> Iterator[None]:
+    """RuntimeError if torch compiles nothing inside: a function run as it is is no compiled one."""
+    from torch._dynamo.utils import counters
+
+    why = why_switched_off()
+    if why:
+        raise RuntimeError(f"compiled nothing: {why}")
+    before = counters["stats"]["unique_graphs"]
+    yield
+    if counters["stats"]["unique_graphs"] == before:
+        raise RuntimeError("compiled nothing: torch has run the function as it is")
+
+
 @cache
 def ready_compiler(device: torch.device) -> tuple[str, float]:
     """Compile next to nothing for `device`, once a session: why that fails, and the seconds taken.
@@ -34,7 +63,8 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
     with fresh_cache(), Stopwatch(device) as watch:
         try:
             import_quietly()
-            compile_whole(lambda x: x + 1, device)(torch.zeros(8, device=device))
+            with must_compile():
+                compile_whole(lambda x: x + 1, device)(torch.zeros(8, device=device))
         except Exception as error:  # whatever torch, a compiler or Python says: it is the reason
             obstacle = first_line(error)
     return obstacle, watch.seconds

@@ -1,4 +1,4 @@
-"""The whole training as one Triton kernel. Triton comes with torch's CUDA builds on Linux."""
+"""The whole training as one Triton kernel. Triton comes with torch's CUDA builds for Linux."""
 
 import triton
 import triton.language as tl

@@ -14,7 +14,7 @@ from functools import cache
 import torch
 from torch import nn
 
-from day37.faster.compiler import first_line, ready_compiler
+from day37.faster.compiler import first_line, ready_compiler, why_switched_off
 from day37.model import MLP
 from day37.timing import Stopwatch
 
@@ -36,7 +36,13 @@ def needs_fused(model: nn.Module, device: torch.device) -> tuple[str, float]:
 
 
 def needs_compiler(model: nn.Module, device: torch.device) -> tuple[str, float]:
-    """It needs torch's compiler, which on a GPU imports Triton too: so that is timed before."""
+    """It needs torch's compiler, which on a GPU imports Triton too: so that is timed before.
+
+    A switch that keeps it from compiling is looked for each time: it can be set back.
+    """
+    why = why_switched_off()
+    if why:
+        return f"compiled nothing: {why}", 0.0
     if device.type == "cuda":
         ready_triton(device)
     return timed_start(ready_compiler, device, "torch._inductor.compile_fx")
@@ -48,11 +54,11 @@ def needs_cuda(model: nn.Module, device: torch.device) -> tuple[str, float]:
 
 
 def needs_whole(model: nn.Module, device: torch.device) -> tuple[str, float]:
-    """It needs day37.MLP, and numba or Triton."""
+    """It needs day37.MLP, and numba on the CPU or Triton on a CUDA GPU."""
     if type(model) is not MLP:
         return "its gradients are written out by hand, for day37.MLP only", 0.0
     if device.type == "cuda":
-        return ready_triton(device)
+        return ready_kernel(device)
     if device.type == "cpu":
         return timed_start(ready_numba, device, "numba")
     return "it is written for the CPU and for CUDA GPUs", 0.0
@@ -72,7 +78,8 @@ def timed_start(ready: Callable, device: torch.device, module: str) -> tuple[str
         code = f"from day37.faster.needs import {name}, torch; "
         code += f"print({name}(torch.device('{device}'))[1])"
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True)
+        # What it prints besides the number may be in any encoding.
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         if done.returncode == 0:
             seconds = float(done.stdout.split()[-1])
     return obstacle, seconds
@@ -85,7 +92,23 @@ def ready_numba(device: torch.device) -> tuple[str, float]:
 
 def ready_triton(device: torch.device) -> tuple[str, float]:
     """Why Triton cannot be used (empty if it can), and the seconds that its import takes."""
-    return ready_package("triton", "torch's CUDA builds on Linux bring it")
+    fix = "torch's CUDA builds for Linux bring it"
+    if sys.platform == "win32":
+        fix += ", those for Windows do not, and pip install triton finds none: use Linux or WSL 2"
+    return ready_package("triton", fix)
+
+
+def ready_kernel(device: torch.device) -> tuple[str, float]:
+    """As `ready_triton`, and why its kernel would not be compiled: Triton can interpret it."""
+    obstacle, seconds = ready_triton(device)
+    if obstacle:
+        return obstacle, seconds
+    from triton import JITFunction
+
+    from day37.faster.kernel import train_kernel
+
+    compiles = isinstance(train_kernel, JITFunction)
+    return "" if compiles else "compiled nothing: TRITON_INTERPRET is set", seconds
 
 
 @cache

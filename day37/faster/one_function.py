@@ -29,9 +29,14 @@ def one_function(model: MLP, data: IrisSplit, epochs: int, lr: float, *, cached=
 
 
 def compiled(function, arguments: tuple, cached: bool):
-    """`function`, compiled for such arguments or loaded; a disk that fails is done without."""
-    from numba import njit, typeof
+    """`function`, compiled for such arguments or loaded; a disk that fails is done without.
 
+    RuntimeError if numba is told to compile nothing.
+    """
+    from numba import config, njit, typeof
+
+    if config.DISABLE_JIT:
+        raise RuntimeError("compiled nothing: NUMBA_DISABLE_JIT is set")
     try:
         fast = njit(function, cache=cached, fastmath=FASTMATH, error_model="numpy")
         fast.compile(typeof(arguments).types)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from day37.data import IrisSplit
-from day37.faster.compiler import compile_whole
+from day37.faster.compiler import compile_whole, must_compile
 from day37.training import make_step
 
 Run = Callable[[], Tensor]  # trains the model on; the losses of all epochs, on the host
@@ -44,7 +44,8 @@ def fused_optimizer(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -
 def compiled_step(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> Run:
     """Forward, backward and update of any model, compiled together: weights go in and come out.
 
-    The first run compiles it.
+    It is compiled before the first run, by a step whose weights are not kept. RuntimeError if torch
+    compiles nothing, as TORCHDYNAMO_DISABLE asks of it.
     """
 
     def loss_of(weights: dict) -> Tensor:
@@ -57,10 +58,15 @@ def compiled_step(model: nn.Module, data: IrisSplit, epochs: int, lr: float) -> 
         gradients, loss = slope(weights)
         return {name: w - lr * gradients[name] for name, w in weights.items()}, loss
 
+    def weights_now() -> dict:
+        return {name: p.detach() for name, p in model.named_parameters()}
+
     fast = compile_whole(step, data.device)
+    with torch.no_grad(), must_compile():
+        fast(weights_now())
 
     def run() -> Tensor:
-        weights = {name: p.detach() for name, p in model.named_parameters()}
+        weights = weights_now()
         losses = []
         with torch.no_grad():
             for _ in range(epochs):

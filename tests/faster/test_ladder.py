@@ -165,8 +165,19 @@ def packages(monkeypatch):
 
 def test_what_is_not_installed_is_named_in_one_line(model, packages):
     packages.setattr(needs.importlib.util, "find_spec", lambda _: None)
-    assert "on Linux" in needs.needs_whole(model, torch.device("cuda"))[0]
+    packages.setattr(needs.sys, "platform", "linux")
+    bring = "triton is not installed: torch's CUDA builds for Linux bring it"
+    assert needs.needs_whole(model, torch.device("cuda"))[0] == bring
     assert needs.needs_whole(model, CPU)[0] == "numba is not installed: pip install numba"
+
+
+def test_on_windows_no_one_is_sent_to_pip_for_triton(model, packages):
+    packages.setattr(needs.importlib.util, "find_spec", lambda _: None)
+    packages.setattr(needs.sys, "platform", "win32")
+    assert needs.needs_whole(model, torch.device("cuda"))[0] == (
+        "triton is not installed: torch's CUDA builds for Linux bring it, those for Windows do "
+        "not, and pip install triton finds none: use Linux or WSL 2"
+    )
 
 
 @pytest.mark.parametrize("error", [ImportError, OSError])
@@ -215,6 +226,16 @@ def test_a_start_is_timed_in_a_new_process_where_something_was_compiled_before(m
     assert needs.timed_start(ready_it, CPU, "sys") == ("", 0.25)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Python")
+def test_what_a_new_process_prints_may_be_in_any_encoding(packages, tmp_path):
+    python = tmp_path / "python"
+    python.write_bytes(b"#!/bin/sh\nprintf '\\377 warns\\n' >&2\nprintf '\\377\\n1.5\\n'\n")
+    python.chmod(0o755)
+    packages.setattr(needs.sys, "executable", str(python))
+    packages.setattr(needs, "ready_package", lambda *_: ("", 0.25))
+    assert needs.timed_start(needs.ready_numba, CPU, "sys") == ("", 1.5)
+
+
 @pytest.mark.slow
 def test_a_new_process_can_time_a_start(packages):
     """Here nothing is imported, as the check says, so only the new process can know the time."""
@@ -249,7 +270,7 @@ from day37.faster import compiler
 
 def compile_whole(fn, device):
     importlib.import_module("torch.utils.cpp_extension")  # as a compilation does
-    return fn
+    return torch.compile(fn, backend="eager")
 
 torch.version.cuda = "13.0"
 torch.cuda.is_available = lambda: False
