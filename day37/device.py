@@ -2,56 +2,60 @@
 
 import platform
 import re
-import shutil
-import subprocess
+from contextlib import suppress
 from functools import cache
+from subprocess import DEVNULL, SubprocessError, check_output
 
 import torch
 
 from day37.checks import require
 
-KINDS = ("cuda", "mps", "xpu")  # the accelerators that the lessons know; each has a queue
-REGISTRY = r"HKLM\HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+ARM = "echo model name: $(cat /proc/device-tree/model); lscpu | sed s/Vendor.ID/model.name/ | sort"
 CPU_NAME = {  # by operating system: what to ask, and where in the answer the name stands
-    "Linux": ("cat /proc/cpuinfo", r"model name\s*:(.+)"),
-    "Darwin": ("sysctl -n machdep.cpu.brand_string", r"(.+)"),
-    "Windows": (f"reg query {REGISTRY} /v ProcessorNameString", r"REG_SZ(.+)"),
+    "Linux": (f"sh -c export LC_ALL=C; cat /proc/cpuinfo; {ARM}", r"^ *model.name\s*:[ \t]*(\w.*)"),
+    "Darwin": ("sysctl -n machdep.cpu.brand_string", r"(\w.*)"),
+    "Windows": (r"reg query HKLM\HARDWARE\DESCRIPTION\System\CentralProcessor\0", r"NameS.+SZ(.+)"),
 }
 
 
-def available_devices() -> list[str]:
-    """The devices that work here, best first: "cuda:0", "cuda:1", …, "mps", "xpu:0", …, "cpu".
+def listed_devices() -> list[str]:
+    """What torch lists, best first: "cuda:0", …, "mps", "xpu:0", …, "cpu". Not each need work."""
+    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return [*found, *(f"xpu:{i}" for i in range(torch.xpu.device_count())), "cpu"]
 
-    Each kind is asked for itself: torch.accelerator may name the kind that torch was built for.
-    """
-    found = []
-    if torch.cuda.is_available():
-        found += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    if torch.xpu.is_available():
-        found += [f"xpu:{i}" for i in range(torch.xpu.device_count())]
-    return [*found, "cpu"]
+
+@cache
+def why_unusable(device: str) -> str:
+    """Empty if a small kernel runs on `device` and is read back; else torch's own first line."""
+    try:
+        two = torch.ones(2, device=device, dtype=torch.float).sum().item()  # synchronisation point
+        why = "" if two == 2 else f"1 + 1 is {two} on it"
+    except Exception as error:  # whatever torch, a driver or a card says: it is the reason
+        why = [*str(error).strip().splitlines(), type(error).__name__][0][:150]
+    with suppress(Exception):  # a CPU keeps no memory of tensors that are gone
+        getattr(torch, device.split(":")[0]).empty_cache()
+    return why
+
+
+def available_devices() -> list[str]:
+    """The devices that work here, best first; "cpu" is the last. Each is tried once a session."""
+    return [device for device in listed_devices() if not why_unusable(device)]
 
 
 def choose_device(name: str | torch.device | None = None) -> torch.device:
-    """The device called `name`, or the best one here. ValueError if it is absent or misspelt.
-
-    "meta", which holds shapes and no numbers, is allowed: it needs no hardware.
-    """
-    there = available_devices()
+    """The device called `name`, or the best that works. ValueError if it is absent or fails."""
+    listed = listed_devices()
     if name is None:
-        return torch.device(there[0])
-    allowed = "one of the devices of this machine (" + ", ".join(there) + ")"
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        require(False, "device", name, allowed)
-    known = {*there, *(one.split(":")[0] for one in there), "cpu:0", "meta"}
-    if "mps" in there:
-        known.add("mps:0")
-    require(str(device) in known, "device", str(name), allowed)
-    return device
+        return torch.device(next(one for one in listed if not why_unusable(one)))
+    called = {str(name), f"{name}:0", str(name).removesuffix(":0")}  # "cuda" is "cuda:0"
+    works = any(one in called and not why_unusable(one) for one in listed)
+    if not works and str(name) != "meta":  # it holds shapes and no numbers: it needs no hardware
+        there = ", ".join(
+            f"{one} fails: {why_unusable(one)}".removesuffix(" fails: ") for one in listed
+        )
+        require(False, "device", str(name), f"one of the devices of this machine ({there})")
+    return torch.device(name)
 
 
 def synchronize(device: str | torch.device) -> None:
@@ -59,7 +63,7 @@ def synchronize(device: str | torch.device) -> None:
     device = device if isinstance(device, torch.device) else torch.device(device)
     if device.type == "mps":
         torch.mps.synchronize()
-    elif device.type in KINDS:
+    elif device.type in ("cuda", "xpu"):
         getattr(torch, device.type).synchronize(device)
 
 
@@ -75,16 +79,12 @@ def device_name(device: str | torch.device) -> str:
 def cpu_name() -> str:
     """The processor's name by the operating system; the bare architecture if it reports none."""
     command, pattern = CPU_NAME.get(platform.system(), ("", "(.+)"))
-    found = re.search(pattern, command_output(*command.split(" ")))
-    return found[1].strip() if found else platform.machine()
+    found = re.search(pattern, command_output(*command.split(" ", 2)), re.IGNORECASE | re.MULTILINE)
+    return (found[1].strip() if found else "") or platform.machine() or "a nameless processor"
 
 
 def command_output(*command: str) -> str:
     """What a command prints, stripped; empty if it is missing, fails or takes over 10 s."""
-    if not shutil.which(command[0]):
-        return ""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return "" if done.returncode else done.stdout.strip()
+    with suppress(OSError, SubprocessError):
+        return check_output(command, stderr=DEVNULL, errors="replace", timeout=10).strip()
+    return ""
