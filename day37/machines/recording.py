@@ -128,13 +128,21 @@ def load_once(path: Path) -> Recording:
 def load_all(folder: Path) -> dict[str, Recording]:
     """All recordings in `folder`, by the name of their file.
 
-    Warns of those that cannot be read: one bad file stops no lesson.
+    Warns of those that cannot be read, and of a folder that cannot be listed: neither stops a
+    lesson.
     """
     found = {}
-    for path in sorted(folder.glob("*.json")):
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json")
+    except OSError as error:
+        warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
+        return found
+    for path in paths:
         try:
+            if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+                raise ValueError(f"{path}: it is no file")
             found[path.stem] = load(path)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             warnings.warn(f"left out: {error}", RuntimeWarning, stacklevel=2)
     return found
 
@@ -164,7 +172,10 @@ def load(path: str | PathLike) -> Recording:
             else:
                 given[f.name] = _decode(top[f.name], hints[f.name], f.name)
         return Recording(**given)
-    except ValueError as error:
+    except OSError as error:
+        error.filename = str(path)  # reading, unlike opening, does not name it
+        raise
+    except (ValueError, RecursionError) as error:  # too deep a file is a broken one
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -192,12 +203,33 @@ def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> 
     """
     path = Path(path)
     text = as_json({"schema": SCHEMA} | asdict(recording))
-    half_done = path.with_name(f"{path.name}.part-{os.getpid()}")
+    half_done = _half_done(path)
     half_done.write_text(text, encoding="utf-8")
     if not force and path.exists():
         saved = f"the recording is in {half_done}"
         raise FileExistsError(f"{path} exists already and was left alone; {saved}")
     os.replace(half_done, path)
+
+
+def _half_done(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part-{os.getpid()}")
+
+
+def why_not_writable(path: Path) -> str:
+    """Why no file can be written to `path`, tried out beside it; empty if one can."""
+    try:
+        if path.exists() and not path.is_file():
+            return f"{path} is there and is no file"
+        if not path.parent.is_dir():
+            return f"{path.parent} is no folder that can be written to"
+        if path.exists():
+            path.open("ab").close()
+        half_done = _half_done(path)
+        half_done.touch()
+        half_done.unlink()
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return ""
 
 
 def as_json(result) -> str:

@@ -1,8 +1,11 @@
+import errno
 import json
 import math
+import os
 import sys
 import warnings
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -194,6 +197,95 @@ def test_a_bad_file_among_the_recordings_stops_no_lesson(recording, folder):
     with pytest.warns(RuntimeWarning, match="left out: .*bad.json"):
         assert list(load_all(folder)) == ["good"]
     assert list(recorded("ladders")) == ["good: cpu"]
+
+
+def a_folder(path):
+    path.mkdir()
+
+
+def a_dangling_link(path):
+    path.symlink_to(path.parent / "nowhere")
+
+
+def a_loop(path):
+    path.symlink_to(path)
+
+
+def a_pipe(path):
+    os.mkfifo(path)
+
+
+def unreadable(path):
+    path.symlink_to("/proc/self/mem")  # it is there, and even root cannot read its beginning
+
+
+BAD = {
+    "a folder": a_folder,
+    "a dangling link": a_dangling_link,
+    "a link to itself": a_loop,
+    "a pipe": a_pipe,
+    "unreadable": unreadable,
+    "empty": lambda path: path.write_bytes(b""),
+    "no JSON": lambda path: path.write_bytes(b"{"),
+    "a list": lambda path: path.write_bytes(b"[]"),
+    "in no encoding": lambda path: path.write_bytes(b'{"schema": "\xff\xfe"}'),
+    "in UTF-16": lambda path: path.write_text('{"schema": "day37-recording/3"}', "utf-16"),
+    "of another kind": lambda path: path.write_text('{"schema": 1}'),
+    "too deep": lambda path: path.write_text('{"schema": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="links, pipes and /proc")
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD)
+def test_whatever_is_among_the_recordings_it_is_named_and_stops_nothing(recording, folder, make):
+    make(folder / "bad.json")
+    save(recording, folder / "good.json")
+    load_all.cache_clear()
+    with pytest.warns(RuntimeWarning, match="^left out: .*bad.json") as warned:
+        assert list(recorded("ladders")) == ["good: cpu"]
+    assert len(warned) == 1 and len(str(warned[0].message).splitlines()) == 1
+
+
+def test_a_file_that_may_not_be_read_is_named(recording, folder, monkeypatch):
+    save(recording, folder / "good.json")
+    save(recording, folder / "bad.json")
+    read = Path.read_bytes
+
+    def read_bytes(path):
+        if path.stem == "bad":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.warns(RuntimeWarning, match="left out: .*Permission denied.*bad.json"):
+        assert list(recorded("ladders")) == ["good: cpu"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
+    not_there = folder / "nowhere"
+    monkeypatch.setattr(recordings, "FOLDER", not_there)
+    with pytest.warns(RuntimeWarning, match="left out: .*nowhere"):
+        assert recorded("ladders") == {}
+    not_there.write_text("no folder")
+    load_all.cache_clear()
+    with pytest.warns(RuntimeWarning, match="left out: .*nowhere"):
+        assert recorded("ladders") == {}
+    load_all.cache_clear()
+
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.warns(RuntimeWarning, match="left out: .*Permission denied.*nowhere"):
+        assert recorded("ladders") == {}
+
+
+def test_what_is_no_recording_by_its_name_is_passed_over(recording, folder):
+    save(recording, folder / "good.json")
+    (folder / "notes.txt").write_text("{")
+    (folder / "published").mkdir()
+    with warnings.catch_warnings(action="error"):
+        assert list(load_all(folder)) == ["good"]
 
 
 KINDS = [
