@@ -2,22 +2,58 @@
 
 import importlib.util
 import os
+import platform
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
-from day37.device import available_devices
+from day37.device import available_devices, listed_devices, why_unusable
 from day37.faster.compiler import ready_compiler
-from day37.machines.card import nvidia_driver, usable_cpus, why_kernels_fail, why_no_accelerator
+from day37.machines.card import built_for, nvidia_driver, usable_cpus, why_no_accelerator
 
-COMPILERS = {
-    "Debian, Ubuntu": "apt install g++",
-    "macOS": "xcode-select --install",
-    "Windows": "Visual Studio's build tools",
+COMPILERS = "Debian, Ubuntu: apt install g++; macOS: xcode-select --install; "
+COMPILERS += "Windows: Visual Studio's build tools"
+# What a message says, and what mends that; the first that fits. One that is not here has no fix.
+GPU_FIXES = (
+    ("out of memory", "close what uses the card (nvidia-smi lists it), then start Python anew"),
+    ("busy or unavailable", "close what has the card to itself (nvidia-smi lists it), or reboot"),
+    (
+        "driver.* too old|driver version is insufficient|unsupported toolchain",
+        "update the driver, or install an older torch",
+    ),
+    (
+        "no NVIDIA driver|unknown error|initiali[sz]ation error|no CUDA-capable device|mismatch"
+        "|driver shutting down|not yet initialized|ECC error|GPU is lost|fallen off the bus",
+        "reboot; if that does not help, reinstall the driver",
+    ),
+)
+TRITON = {  # by operating system; others have it from PyPI
+    "Windows": "Triton has no Windows wheel on PyPI: use WSL, or try the package triton-windows",
+    "Darwin": "Triton has no wheel for macOS",
 }
+FOLDER = "set the environment variable TMPDIR (on Windows TEMP) to"
+COMPILER_FIXES = (
+    ("No space left|quota exceeded|not enough space", f"{{folder}} is full: {FOLDER} another"),
+    ("No usable temporary directory", f"{FOLDER} a folder that can be written to"),
+    (
+        "Operation not permitted|failed to map segment|Permission denied",
+        f"nothing may be run from {{folder}}: {FOLDER} a folder where it may",
+    ),
+    (
+        r"InvalidCxxCompiler|No working C\+\+ compiler|Compiler: .* is not found"
+        r"|Failed to find C compiler|directory: '?(g\+\+|gcc|clang|c\+\+|cc|cl)(?!\w)"
+        r"|(g\+\+|gcc|clang(\+\+)?|cl): (command )?not found",
+        COMPILERS,
+    ),
+    (r"Python\.h", "Debian, Ubuntu: apt install python3-dev"),
+    ("too old to be supported by the triton", "no fix: Triton needs a newer card; do without"),
+    ("working triton|No module named 'triton|triton is not installed", "{triton}"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,26 +69,61 @@ class Check:
         return f"{head}\n      {self.fault}" if self.fault else head
 
 
+def fix_for(why: str, fixes: tuple[tuple[str, str], ...]) -> str:
+    """The first fix whose pattern fits what a message says; empty if none does."""
+    for pattern, fix in fixes:
+        if re.search(pattern, why, re.IGNORECASE):
+            return fix
+    return ""
+
+
 def check_gpu_and_wheel() -> Check:
-    """A GPU that this torch cannot use: a CPU build, a driver too old, a variable that hides it."""
+    """A GPU that this torch cannot see: a CPU build, no driver, a variable that hides it."""
     driver = nvidia_driver()
-    built = f"torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}"
-    unused = driver and not torch.cuda.is_available()
-    fault = why_no_accelerator() if unused else ""
-    return Check("GPU and torch", f"{built}; NVIDIA driver {driver or 'none'}", fault)
+    seen = f"torch {torch.__version__}, {built_for()}; NVIDIA driver {driver or 'none'}"
+    fault = ""
+    if any(device.startswith("cuda") for device in listed_devices()):
+        pass  # the next check is of these
+    elif driver:
+        why = why_no_accelerator()
+        fault = "; ".join(filter(None, (why, fix_for(why, GPU_FIXES))))
+    elif shutil.which("nvidia-smi"):
+        fault = "nvidia-smi finds no driver: if there is an NVIDIA card, reboot, or reinstall it"
+    return Check("GPU and torch", seen, fault)
 
 
 def check_kernels() -> Check:
-    """A card newer than the build: kernels are missing for it, and the first one fails."""
-    devices = available_devices()
+    """A device on which nothing runs: too old or too new for the build, full, broken."""
     faults = []
-    for device in devices:
-        why = why_kernels_fail(device)
+    for device in listed_devices():
+        why = why_unusable(device)
         if why:
-            faults.append(f"{device}: {why}")
-    if faults:
-        faults.append("a card newer than the build? Install the newest torch")
-    return Check("a kernel on each device", ", ".join(devices), "; ".join(faults))
+            fix = card_fix(device, why) or fix_for(why, GPU_FIXES)
+            faults.append("; ".join(filter(None, (f"{device}: {why}", fix))))
+    return Check("a kernel on each device", ", ".join(listed_devices()), "; ".join(faults))
+
+
+def card_fix(device: str, why: str) -> str:
+    """The fix where torch has no kernels for a card; empty if that is not what is wrong."""
+    if not re.search(
+        "no kernel image|not compatible|invalid device function|no longer supports|requires", why
+    ):
+        return ""
+    try:
+        major, minor = torch.cuda.get_device_capability(device)
+        card = 10 * major + minor
+        listed = [re.match(r"(?:sm|compute)_(\d+)", name) for name in torch.cuda.get_arch_list()]
+        built = sorted(int(one[1]) for one in listed if one)
+        oldest = built[0]
+    except Exception:  # a driver in trouble, an AMD build: only the message is known
+        return "the card may be too old or too new for this torch: install an older or a newer one"
+    fix = f"install a torch that is built for sm_{card}"
+    if card < oldest:
+        fix = "the card is older: install an older torch, or its build for an older CUDA"
+    elif card > built[-1]:
+        fix = "the card is newer: install the newest torch"
+    span = f"{oldest / 10} to {built[-1] / 10}"
+    return f"its compute capability is {card / 10}, this torch is built for {span}; {fix}"
 
 
 def check_compiler() -> Check:
@@ -60,14 +131,33 @@ def check_compiler() -> Check:
     seen = []
     faults = []
     for device in sorted({"cpu", available_devices()[0]}):
-        why, seconds = ready_compiler(torch.device(device))
+        try:
+            why, seconds = ready_compiler(torch.device(device))
+        except OSError as error:  # no folder to work in
+            why = str(error)
+            seconds = 0
         seen.append(f"{device} in {seconds:.0f} s")
         if why:
-            fix = "pip install triton"
-            if device == "cpu":
-                fix = "; ".join(f"{system}: {how}" for system, how in COMPILERS.items())
-            faults.append(f"{device}: {why}; {fix}")
+            faults.append("; ".join(filter(None, (f"{device}: {why}", compiler_fix(why)))))
     return Check("compiler", ", ".join(seen), "; ".join(faults))
+
+
+def compiler_fix(why: str) -> str:
+    """The fix for what torch says of a compilation that failed; empty if none is known."""
+    folder = _temporary_folder()
+    fix = fix_for(why, COMPILER_FIXES)
+    spaced = [path for path in (folder, sys.prefix) if " " in path]
+    if not fix and spaced and re.search("compile error|No such file|cannot find", why):
+        fix = "a space in {spaced!r} may stop the compiler: use a folder without"
+    triton = TRITON.get(platform.system(), "pip install triton")
+    return fix.format(folder=folder, triton=triton, spaced="".join(spaced[:1]))
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # there is none that can be written to
+        return "the temporary folder"
 
 
 def check_threads() -> Check:
