@@ -1,11 +1,12 @@
 """The commands `record` and `compare`: measure this machine, and set recordings side by side."""
 
-import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import torch
 
@@ -18,7 +19,7 @@ from day37.experiments.reads import fit_cost, sweep_reads
 from day37.experiments.timeline import profile_timeline
 from day37.faster.ladder import measure_speedups
 from day37.machines.card import usable_cpus
-from day37.machines.recording import Recording, as_json, new_recording, save
+from day37.machines.recording import Recording, as_json, new_recording, save, why_not_writable
 from day37.model import MLP
 from day37.results import table
 from day37.training import EPOCHS, train
@@ -28,6 +29,7 @@ SEED = 42
 THREADS = 2  # of the CPU's second setting: on a shared machine, all of them are a trap
 ROWS = [120 * 4**i for i in range(8)]
 WIDTHS = [10 * 4**i for i in range(6)]
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # that ask to stop; not each system has all
 
 
 def make_model(device: str) -> MLP:
@@ -86,55 +88,84 @@ def record(
     """Measure this machine, stage by stage, and write the recording to `path`.
 
     A note on what was measured, and an exit status: 0 if all was; 1 if a part of it failed; 130
-    after an interrupt. Both of these keep the parts that were finished. OSError if `path` cannot be
-    written, before anything is measured. `progress` is handed the stages and gives them back.
+    after an interrupt, 128 and its number after another signal that asks to stop. All of these keep
+    the parts that were finished. OSError if `path` cannot be written, before anything is measured.
+    `progress` is handed the stages and gives them back.
     """
+    why = why_not_writable(path)
+    if why:
+        raise OSError(f"--out: {why}")
     if path.exists() and not force:
         again = "give another name with --out, or --force to overwrite it"
         raise FileExistsError(f"{path} exists: {again}")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise OSError(f"{path.parent} is no folder that can be written to")
     torch.set_num_threads(1)  # steady times; where more are used, the result says so
     devices = devices or sorted({"cpu", available_devices()[0]})
-    found, note, status = measure_stages(progress(stages(devices, epochs, short)))
-    save(new_recording(f"python -m day37 record, {note}", **found), path, force=force)
+    stop = Stop()
+    with noted_signals(stop):  # until the file is written: a second signal does not lose it
+        plan = progress(stages(devices, epochs, short))
+        found, note, status = measure_stages(plan, stop)
+        save(new_recording(f"python -m day37 record, {note}", **found), path, force=force)
     return note, status
 
 
-def measure_stages(plan: Iterable[Stage]) -> tuple[dict[str, dict], str, int]:
+@dataclass
+class Stop:
+    """Whether to stop: the number of the first signal that said so, and the stage that is on."""
+
+    number: int = 0
+    stage: str = "the first stage"
+
+
+@contextmanager
+def noted_signals(stop: Stop) -> Iterator[None]:
+    """Inside, a signal that asks to stop is noted, and interrupts a stage that is being measured.
+
+    What measures takes an interrupt in and returns what it has, so a note is needed as well. A
+    signal that is ignored stays so: nohup asks for that.
+    """
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stop.number = stop.number or number
+        while frame is not None:
+            frame = frame.f_back
+            if frame is not None and frame.f_code is measure_stages.__code__:
+                raise KeyboardInterrupt  # in what it calls: never in itself, nor in `save`
+
+    before = {}
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def measure_stages(plan: Iterable[Stage], stop: Stop) -> tuple[dict[str, dict], str, int]:
     """The results that were finished, by field and key; a note on the others; the exit status."""
     found = {}
     failed = []
-    interrupted = []  # the stages in which the interrupt came
-    current = "the first stage"
-
-    # What measures takes an interrupt in and returns what it has. So it is noted here as well: the
-    # stage in which it came is not complete, and is dropped.
-    def interrupt(*_) -> None:
-        interrupted.append(current)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
     try:
         for stage in plan:
-            current = f"{stage.what}, {stage.key}"
+            stop.stage = f"{stage.what}, {stage.key}"
             result = None
             try:
                 result = stage.measure()
                 as_json(result)  # a number that JSON cannot hold costs this stage, not the file
             except Exception as error:  # the other stages go on, and nothing measured is lost
-                failed.append(f"{current} failed: {error}")
+                failed.append(f"{stop.stage} failed: {error}")
                 result = None
-            if interrupted:
+            if stop.number:  # the stage in which it came is not complete, and is dropped
                 break
             if result is not None:
                 found.setdefault(stage.field, {})[stage.key] = result
     except KeyboardInterrupt:
-        interrupted.append(current)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupted:
-        return found, f"interrupted at: {interrupted[0]}", 130
+        stop.number = stop.number or signal.SIGINT
+    except Exception as error:  # a bar that nobody reads any more: what was measured is kept
+        failed.append(f"after {stop.stage}, the progress could not be shown: {error}")
+    if stop.number:
+        return found, f"interrupted at: {stop.stage}", 128 + stop.number
     return found, "; ".join(failed) or "complete", int(bool(failed))
 
 
