@@ -1,11 +1,13 @@
 """python -m day37 record and compare."""
 
+import errno
 import math
 import os
 import signal
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from day37 import __main__ as commands
 from day37.faster import ladder
 from day37.machines import record as recorder
 from day37.machines.record import Stage, record
-from day37.machines.recording import load
+from day37.machines.recording import Recording, load
 
 SMALL = {"devices": ["cpu"], "epochs": 50, "short": 20}
 
@@ -64,6 +66,107 @@ def test_record_refuses_before_it_measures(tmp_path, capsys, monkeypatch):
     assert path.read_text() == "mine"
     assert commands.main(["record", "--out", str(tmp_path / "no" / "folder.json")]) == 2
     assert "no folder that can be written to" in capsys.readouterr().err
+
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc, pipes, long names")
+NOT_THERE = [
+    ("nowhere/x", "nowhere is no folder"),
+    ("a_file/x", "a_file is no folder"),
+    ("a_folder", "a_folder{ending} is there and is no file"),
+    pytest.param("a_pipe", "a_pipe{ending} is there and is no file", marks=ON_LINUX),
+    pytest.param("/proc/x", "/proc/x{ending} cannot be written: ", marks=ON_LINUX),
+    pytest.param("x" * 255, "cannot be written: File name too long", marks=ON_LINUX),
+]
+
+
+def bad_place(place, ending, folder):
+    """A path at which nothing can be written."""
+    path = folder / f"{place}{ending}"
+    (folder / "a_file").write_text("mine")
+    if place == "a_folder":
+        path.mkdir()
+    if place == "a_pipe":
+        os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("command", ["record", "record --force", "compare"])
+@pytest.mark.parametrize(("place", "why"), NOT_THERE)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    command, place, why, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(recorder, "stages", lambda *_: pytest.fail("it has measured"))
+    monkeypatch.setattr(commands, "load", lambda _: pytest.fail("it has read a recording"))
+    ending = ".png" if command == "compare" else ".json"
+    path = bad_place(place, ending, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    given = {
+        "record": ["record", "--out", str(path)],
+        "record --force": ["record", "--force", "--out", str(path)],
+        "compare": ["compare", "x.json", "--figure", str(path)],
+    }
+    assert commands.main(given[command]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert err.startswith("--figure: " if command == "compare" else "--out: ")
+    assert why.format(ending=ending) in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["x.xyz", "x", "x.json", "png", ".png", "x.png.zip"])
+def test_an_unknown_format_is_refused_before_the_work(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "load", lambda _: pytest.fail("it has read a recording"))
+    assert commands.main(["compare", "x.json", "--figure", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"--figure: {tmp_path / name} must end in one of ") and ".png" in err
+    assert len(err.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("argument", ["--figure", "--out"])
+def test_a_file_that_may_not_be_written_is_refused(argument, tmp_path, capsys, monkeypatch):
+    def denied(path, mode="r", *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(recorder, "stages", lambda *_: pytest.fail("it has measured"))
+    monkeypatch.setattr(Path, "open", denied)  # whoever runs the tests may write anything
+    path = tmp_path / "mine.png"
+    os.close(os.open(path, os.O_CREAT))
+    given = ["compare", "x.json", "--figure", str(path)]
+    if argument == "--out":
+        given = ["record", "--force", "--out", str(path)]
+    assert commands.main(given) == 2
+    assert capsys.readouterr().err == f"{argument}: {path} cannot be written: Permission denied\n"
+
+
+def test_a_figure_that_was_there_is_left_as_it_is_until_the_new_one_is_drawn(tmp_path):
+    path = tmp_path / "mine.PNG"
+    path.write_text("mine")
+    assert commands.why_no_figure(path) == ""
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_figure_that_fails_as_it_is_drawn_is_one_line(quick, tmp_path, capsys, monkeypatch):
+    from matplotlib.figure import Figure
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    recording = tmp_path / "here.json"
+    assert record(recording, **SMALL)[1] == 0
+    monkeypatch.setattr(Figure, "savefig", full)
+    capsys.readouterr()
+    figure = tmp_path / "x.png"
+    assert commands.main(["compare", str(recording), "--figure", str(figure)]) == 2
+    said = f"--figure: {figure} could not be drawn: [Errno 28] No space left on device\n"
+    assert capsys.readouterr().err == said
+
+
+def test_without_matplotlib_the_table_is_printed_all_the_same(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "load", lambda _: Recording("a test", "today", {}))
+    for name in ("matplotlib", "matplotlib.backend_bases", "day37.show.plots"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert commands.main(["compare", "x.json", "--figure", "no/where"]) == 0
+    assert "no figure: matplotlib is not installed" in capsys.readouterr().out
 
 
 def test_an_interrupt_keeps_what_was_finished(quick, tmp_path, monkeypatch, capsys):
