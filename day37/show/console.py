@@ -3,6 +3,7 @@
 import asyncio
 import io
 import math
+import sys
 import threading
 from collections.abc import Callable
 
@@ -52,7 +53,8 @@ class TrainingConsole(Control):
     `run` is the last TrainingRun, also after Stop, and `model` what it trained; `error` what it
     failed with. The training goes on in a thread of its own, and seeds torch's generator there;
     `await console.done()` waits for it. Stop is heard at the next read, every `read_loss_every`
-    epochs. A new console stops the last one's training.
+    epochs; with ipykernel below 7 not while a cell runs, and then the status says so. A new console
+    stops the last one's training.
     """
 
     last: "TrainingConsole | None" = None
@@ -78,7 +80,7 @@ class TrainingConsole(Control):
         TrainingConsole.last = self
         super().__init__(lambda widgets: self._rows(widgets, epochs, lr))
         if self.box is not None:
-            self.status.value = "Press Start."
+            self._say("Press Start.")
             self._frame = self._new_frame(1.0)
             self._draw([], [])
             self.start.on_click(lambda _: self.begin())
@@ -164,18 +166,22 @@ class TrainingConsole(Control):
             self.start.disabled = False
             self.stop.disabled = True
 
+    def _say(self, text: str) -> None:
+        deaf = says_if_deaf()
+        self.status.value = f"{text}<br>{deaf}" if deaf else text
+
     def _show_progress(self, epoch: int, epochs: int, watch: Stopwatch) -> None:
         rate = epoch / watch.so_far()
         left = f", {show_seconds((epochs - epoch) / rate)} left" if rate else ""
         self.bar.value = epoch
-        self.status.value = f"{epoch:,} of {epochs:,} epochs, {rate:,.0f} a second{left}"
+        self._say(f"{epoch:,} of {epochs:,} epochs, {rate:,.0f} a second{left}")
 
     def _show_end(self, run: TrainingRun, share: float) -> None:
         self.bar.value = run.epochs
         why = "Stop" if self._stop.is_set() else run.stopped
-        stopped = "" if run.finished else f" (ended early: {why})"
+        stopped = "" if not run.stopped else f" (ended early: {why})"
         time = f"{run.epochs:,} epochs in {show_seconds(run.seconds)}{stopped}"
-        self.status.value = f"{time}; test accuracy {share:.3f}"
+        self._say(f"{time}; test accuracy {share:.3f}")
 
     def _draw(self, epochs: list[int], losses: list[float]) -> None:
         """The curve so far. The frame is drawn again only if the curve would leave it."""
@@ -186,6 +192,15 @@ class TrainingConsole(Control):
     def _new_frame(self, highest: float) -> "Frame":
         title = f"The loss as it is read\n{Live.here(self.data.device)}"
         return Frame(self.bar.max, highest, title)
+
+
+def says_if_deaf() -> str:
+    """Empty, or that this kernel hears no button while a cell runs, and what to do then."""
+    kernel = sys.modules.get("ipykernel")
+    if kernel is None or kernel.version_info[0] >= 7:
+        return ""
+    version = f"ipykernel {kernel.__version__}"
+    return f"While a cell runs, no button is heard here ({version}): interrupt the cell first."
 
 
 class Frame:

@@ -27,20 +27,31 @@ class Control:
         self.error = None
         try:
             import ipywidgets
-        except ImportError:
+        except ImportError as error:
+            self.absent = "ipywidgets is not installed"
+            if error.name != "ipywidgets":  # but what it needs
+                self.absent = f"ipywidgets says: {error}"
             return
         self.status = ipywidgets.HTML()
         self.picture = ipywidgets.Image(format="png", layout=FIGURE)
         lines = [ipywidgets.HBox(row, layout=WRAP) for row in rows(ipywidgets)]
         for line in lines:
             for field in line.children:
-                field.tooltip = field.tooltip or field.description  # else the page says "null"
+                name_on_hover(field)
         below = ipywidgets.Box([self.picture], layout=SCROLL)
         self.box = ipywidgets.VBox([*lines, self.status, below])
 
+    def _ipython_display_(self, **how) -> None:
+        # Only a widget of ipywidgets 7, as in Colab, shows itself so. Else Jupyter is told to ask
+        # for the mimebundle.
+        shows = getattr(self.box, "_ipython_display_", None)
+        if shows is None:
+            raise NotImplementedError
+        shows(**how)
+
     def _repr_mimebundle_(self, **how):
         if self.box is None:
-            return {"text/plain": "no controls here: ipywidgets is not installed"}
+            return {"text/plain": f"no controls here: {self.absent}"}
         return self.box._repr_mimebundle_(**how)
 
     def fail(self, error: Exception) -> None:
@@ -111,6 +122,13 @@ class Explorer(Control):
         button = Button(description=text, icon=icon, tooltip=text)
         button.on_click(lambda _: self._guard(action))
         self.box.children[0].children += (button,)
+
+
+def name_on_hover(field) -> None:
+    """Give a field its description as its tooltip, which else says "null" on the page."""
+    # in ipywidgets 7 only a button has a tooltip of that name
+    name = "tooltip" if hasattr(field, "tooltip") else "description_tooltip"
+    setattr(field, name, getattr(field, name) or field.description)
 
 
 def choice(widgets, names, description: str):

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 
 from day37 import MLP, StepQueue, explore, plot, trace_calls
 from day37.experiments.calls import Call
@@ -22,6 +23,7 @@ from day37.show.plots import draw_reads
 from day37.training import TrainingRun
 from tests.show.test_console import wait_for
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 CPU = Live("cpu", "CPU 1", "today")
 OLD = Origin("cuda:0", "GPU <2>", "last year")
 START = StepQueue(34, 69e-6, 25e-6, 45e-6)  # 20,000 steps take 48.3 s
@@ -122,13 +124,26 @@ def test_an_error_in_a_control_is_shown_and_goes_away(make):
 @each_control
 def test_without_ipywidgets_an_explorer_says_so(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    assert "not installed" in make()._repr_mimebundle_()["text/plain"]
+    data, _ = DisplayFormatter().format(make())
+    assert data == {"text/plain": "no controls here: ipywidgets is not installed"}
+
+
+def test_without_what_ipywidgets_needs_an_explorer_says_so(monkeypatch):
+    for module in [name for name in sys.modules if name.split(".")[0] == "ipywidgets"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "comm", None)
+    data, _ = DisplayFormatter().format(queue_control())
+    assert list(data) == ["text/plain"]
+    assert data["text/plain"].startswith("no controls here: ipywidgets says: import of comm ")
+    assert "\n" not in data["text/plain"]
 
 
 @each_control
 def test_a_control_is_displayed_as_a_widget_and_leaves_no_figure(make):
     plt.close("all")
-    assert "application/vnd.jupyter.widget-view+json" in make()._repr_mimebundle_()
+    control = make()
+    data, _ = DisplayFormatter().format(control)  # as a notebook asks
+    assert data[VIEW]["model_id"] == control.box.model_id
     assert plt.get_fignums() == []
 
 
