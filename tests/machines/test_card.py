@@ -245,6 +245,14 @@ def test_a_variable_that_shows_a_card_is_not_blamed(monkeypatch, smi, value):
     assert card.why_no_accelerator().endswith("torch's CUDA 13.0 cannot use it: too old")
 
 
+def test_a_card_that_works_and_is_not_listed_is_said_so(monkeypatch, smi):
+    smi(name="RTX 4070")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(card, "listed_devices", lambda: ["cpu"])
+    monkeypatch.setattr(card, "why_unusable", lambda _: "")
+    assert card.why_no_accelerator().endswith("cannot use it: it lists no device")
+
+
 def test_an_accelerator_that_is_passed_over_is_named_with_the_reason(cards, monkeypatch):
     cards(cuda_0="", cuda_1="")
     both = "cuda:0: RTX 5090, 8.0 GiB; cuda:1: RTX 5090, 8.0 GiB"

@@ -197,6 +197,8 @@ LONG = (
             GXX,
         ),
         ("RuntimeError: Compiler: cl is not found.", GXX),
+        ("InvalidCxxCompiler", GXX),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'cluster.so'", None),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'g++'", GXX),
         ("Failed to find C compiler. Please specify via CC environment variable", GXX),
         ("sh: 1: g++: not found", GXX),
