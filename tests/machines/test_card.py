@@ -346,7 +346,14 @@ V1_CPU = "cpu__docker__a__cpu.cfs_"
             1,
         ),
         ("3:cpu:/", {"cpu__cpu.cfs_quota_us": "-1", "cpu__cpu.cfs_period_us": "1"}, math.inf, 64),
-        ("3:cpuset:/a", {"cpu__a__cpu.cfs_quota_us": "5"}, math.inf, 64),
+        (
+            "3:cpuset:/a",
+            {"cpu__a__cpu.cfs_quota_us": "5", "cpu__a__cpu.cfs_period_us": "5"},
+            math.inf,
+            64,
+        ),
+        ("", {"cpu.max": "200000 100000"}, 2.0, 2),
+        ("", {"cpu__cpu.cfs_quota_us": "5", "cpu__cpu.cfs_period_us": "5"}, 1.0, 1),
         ("nonsense\n0::/a:b", {"a:b__cpu.max": "100000 100000"}, 1.0, 1),
     ],
 )

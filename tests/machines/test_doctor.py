@@ -237,6 +237,7 @@ def test_a_space_in_a_path_is_named_where_a_compilation_fails(monkeypatch, place
     assert doctor.compiler_fix("CppCompileError: C++ compile error") == said
     assert doctor.compiler_fix("something else") == ""
     assert doctor.compiler_fix("No working C++ compiler").startswith(GXX)
+    assert doctor.compiler_fix("No such file or directory: 'g++'").startswith(GXX)
 
 
 @pytest.mark.parametrize(
