@@ -1,13 +1,17 @@
 # The two commands of the README are `make lab` and `make test`. `make` alone lists them all.
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint bench clean
+.PHONY: help lab test test-browser lint bench clean FORCE
 
+VENV := .venv
+# A Python named by the user, make lab PYTHON=python3.12, must be the one in .venv.
+NAMED := $(PYTHON)
 PYTHON ?= python3
-# What to install as torch: make test TORCH=torch==2.13.0
-TORCH ?= torch
+# What to install as torch: make test TORCH=torch==2.13.0. Who names none keeps what was installed.
+ifndef TORCH
+TORCH := $(or $(shell cat $(VENV)/installed 2>/dev/null),torch)
+endif
 # More words for JupyterLab: make lab LAB_ARGS=--no-browser
 LAB_ARGS ?=
-VENV := .venv
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
@@ -18,12 +22,18 @@ LESSONS := $(wildcard notebooks/*.ipynb)
 ALONE := $(wildcard notebooks/01*.ipynb notebooks/03*.ipynb notebooks/04*.ipynb)
 # JupyterLab refuses to start as root unless told.
 ROOT := $(shell [ "$$(id -u 2>/dev/null)" = 0 ] && echo --allow-root)
+# It takes an address once only: the user's, if there is one.
+IP := $(if $(filter --ip% --ServerApp.ip%,$(LAB_ARGS)),,--ip=127.0.0.1)
+
+# What would send packages elsewhere, or bring others in. The rest of pip's settings hold.
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME PYTHONPATH
+export PIP_USER := 0
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesson 1
-	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
+	$(BIN)/jupyter lab $(IP) --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
 
 test: lint ## install what is missing, then lint, run the unit tests and all five notebooks
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -44,28 +54,65 @@ bench: $(VENV)/bench ## print the speed of the library beside hand-written code 
 clean: ## remove what make has installed
 	rm -rf $(VENV)
 
-# $(call install,what): with uv where it is found, else with pip. It would take a comma for the end of what.
+# uv is used where it is found: it is faster. It does not read pip's settings: where pip has a mirror, pip is used.
+define with_uv
+command -v uv >/dev/null && ! { env | grep ^PIP_; "$(PYTHON)" -m pip config list; } 2>/dev/null | \
+	grep -qiE 'index|links|proxy|cert|host|constraint'
+endef
+
+# $(call install,what): it would take a comma for the end of what. uv compiles no bytecode unless told, and then
+# every start is slow. An environment that uv has made has no pip.
 COMMA := ,
 define install
-if command -v uv >/dev/null; then \
+if $(with_uv); then \
 	UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python $(1); \
 else \
+	{ $(BIN)/python -m pip --version || $(BIN)/python -m ensurepip; } >/dev/null 2>&1; \
 	$(BIN)/python -m pip install --quiet $(1); \
 fi
 endef
 
-# uv is used where it is found: it is faster, but compiles no bytecode unless told, and then every start is slow.
-$(VENV)/installed: pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "make: '$(PYTHON)' was not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
-	@if command -v uv >/dev/null; then \
-		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV); \
-	else \
-		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"; exit 1; }; \
-		$(PYTHON) -m venv $(VENV); \
-	fi
-	@$(call install,"$(TORCH)" -e ".[lab$(COMMA)test]")
-	@touch $@
+# Succeeds in an environment which finds the day37 of this folder; and in one that a user has made and that has none.
+define GOOD
+import importlib.util, os, sys, sysconfig
+day37 = importlib.util.find_spec("day37")
+if sys.prefix == sys.base_prefix or sys.version_info < (3, 11):
+    sys.exit("no environment, or too old")
+if day37 and day37.has_location:
+    if os.path.samefile(day37.origin, os.path.join("day37", "__init__.py")):
+        sys.exit()
+packages = os.listdir(sysconfig.get_path("purelib"))
+if "installed" in os.listdir(sys.prefix) or any(name.endswith("day37.pth") for name in packages):
+    sys.exit("made for another folder or Python")
+endef
+$(VENV)/installed: export CODE = $(GOOD)
+VERSION := import sys; print(sys.version_info[:2])
+
+# First, .venv is made if there is none, and made anew if it is of no use: its install was cut off (the file
+# "installing" is still there), its Python is gone or not the one named, or its folder was moved.
+# Then packages are installed if need be. Where that fails, an environment that was good before is kept.
+$(VENV)/installed: pyproject.toml FORCE
+	@{ [ ! -e $(VENV)/installing ] && $(BIN)/python -I -c "$$CODE" && { [ -z "$(NAMED)" ] || \
+		[ "$$("$(PYTHON)" -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" ]; }; } 2>/dev/null || { \
+		command -v "$(PYTHON)" >/dev/null || { echo "make: '$(PYTHON)' was not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }; \
+		"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$("$(PYTHON)" --version) is too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }; \
+		$(with_uv) || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"; exit 1; }; \
+		[ ! -e $(VENV) ] || echo "make: $(VENV) is made anew: its install was cut off, or its folder or its Python is another one now"; \
+		rm -rf $(VENV)/* $(VENV); \
+		mkdir -p $(VENV) && touch $(VENV)/installing || exit 1; \
+		if $(with_uv); then \
+			uv venv --quiet --allow-existing --python "$$(command -v "$(PYTHON)")" $(VENV); \
+		else \
+			"$(PYTHON)" -m venv $(VENV); \
+		fi; \
+	}
+	@[ "$$(cat $@ 2>/dev/null)" = "$(TORCH)" ] && [ -z "$(filter pyproject.toml,$?)" ] || { \
+		trap 'exit 1' HUP INT TERM; \
+		[ -e $(VENV)/installing ] || { touch $(VENV)/installing; before=good; }; \
+		{ $(call install,"$(TORCH)" -e ".[lab$(COMMA)test]"); } || { [ "$$before" != good ] || rm $(VENV)/installing; exit 1; }; \
+		echo "$(TORCH)" >$@; rm $(VENV)/installing; \
+		$(BIN)/python -I -c "$$CODE" || { rm $@; echo "make: packages were not installed into $(VENV): $(BIN)/python -m pip config list may say where they are sent"; exit 1; }; \
+	}
 
 $(VENV)/browser: $(VENV)/installed pyproject.toml
 	@$(call install,-e ".[browser]")

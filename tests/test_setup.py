@@ -1,9 +1,12 @@
 """The set-up: one list of dependencies, what imports what, and what the README promises."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -135,6 +138,424 @@ def test_a_missing_python_gets_one_clear_line(tmp_path, python):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode != 0
     assert [line for line in done.stdout.splitlines() if "install Python 3.11 or newer" in line]
+
+
+# Stands for Pythons and uv on PATH, and for pip, pytest and other programs in .venv. It writes down
+# how it was called, and makes real environments that are empty but for what it "installs" there.
+STAND_IN = """
+import json, os, signal, sys, sysconfig, time, venv
+from pathlib import Path
+
+name, words = sys.argv[1], sys.argv[2:]
+home = Path(__file__).parent
+trouble = os.environ.get("TROUBLE")
+pip_is_there = Path(sys.prefix, "pip-is-there")
+
+def note():
+    with open(home / "calls", "a", encoding="utf-8") as calls:
+        calls.write(" ".join([name, *words]) + "\\n")
+
+def make_environment(folder):
+    venv.create(folder, symlinks=True)
+    for packages in Path(folder).glob("lib/*/site-packages"):
+        line = f"import sys; sys.path.insert(0, {str(home / 'modules')!r})"
+        (packages / "stand_in.pth").write_text(line, encoding="utf-8")
+
+def install():
+    (home / "environment").write_text(json.dumps(dict(os.environ)), encoding="utf-8")
+    packages = Path(sysconfig.get_path("purelib"))
+    (packages / "half_a_package").touch()
+    if trouble in ("SIGKILL", "SIGINT"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN) # like pip: it says so and ends by itself
+        os.killpg(0, signal.Signals[trouble])
+        time.sleep(0.2)
+        sys.exit(1)
+    if trouble == "fails":
+        sys.exit("no such version")
+    if trouble == "elsewhere":
+        return
+    (packages / "_editable_impl_day37.pth").write_text(os.getcwd(), encoding="utf-8")
+    for program in ("ruff", "jupyter"):
+        path = Path(sys.prefix, "bin", program)
+        # like pip's, it needs the Python that it was installed for
+        needs = f"[ -x '{sys.executable}' ] || exit 1\\n"
+        note_it = f'echo {program} "$*" >>{home}/calls\\n'
+        path.write_text("#!/bin/sh\\n" + needs + note_it, encoding="utf-8")
+        path.chmod(0o755)
+
+def run_as(program):
+    return f"import runpy, sys; sys.argv.insert(1, {program!r}); runpy.run_path({__file__!r})\\n"
+
+if name == "set up":
+    for module in ("pip", "ensurepip", "pytest"):
+        (home / "modules" / module).mkdir(parents=True)
+        (home / "modules" / module / "__init__.py").touch()
+        (home / "modules" / module / "__main__.py").write_text(run_as(module))
+elif name.startswith("python"):
+    if words[:2] == ["-m", "venv"]:
+        note()
+        make_environment(words[2])
+        Path(words[2], "pip-is-there").touch()
+    elif words[:3] == ["-m", "pip", "config"]:
+        print((home / "pip.conf").read_text())
+    elif words[0] == "-c" and name == "python3.99":
+        exec("import sys; sys.version_info = (3, 99, 0);" + words[1])
+    else:
+        os.execv(sys.executable, [sys.executable, *words])
+elif name == "uv":
+    note()
+    if words[0] == "venv":
+        make_environment(words[-1])
+    else:
+        os.execv(words[4], [words[4], __file__, "uv installs"])
+elif name == "uv installs":
+    install()
+elif name == "pip":
+    if not pip_is_there.exists():
+        sys.exit("No module named pip")
+    if words[0] == "install":
+        note()
+        install()
+elif name == "ensurepip":
+    note()
+    pip_is_there.touch()
+else:
+    note()
+"""
+TOOLS = ["sh", "env", "grep", "sed", "rm", "mkdir", "touch", "cat", "ls", "id", "mv"]
+VENV = "python3 -m venv .venv"
+INSTALL = "pip install --quiet torch -e .[lab,test]"
+LINT = ["ruff check .", "ruff format --check ."]
+ANEW = "make: .venv is made anew"
+
+
+class Project:
+    """A project of this Makefile in a folder whose name is hard, on a machine of stand-ins."""
+
+    def __init__(self, home):
+        self.home = home
+        self.folder = home / "day 37 课程"
+        (self.folder / "day37").mkdir(parents=True)
+        (self.folder / "day37" / "__init__.py").touch()
+        (self.folder / "pyproject.toml").touch()
+        shutil.copy(ROOT / "Makefile", self.folder)
+        (home / "bin").mkdir()
+        for tool in TOOLS:
+            (home / "bin" / tool).symlink_to(shutil.which(tool))
+        (home / "stand_in.py").write_text(STAND_IN, encoding="utf-8")
+        (home / "pip.conf").touch()
+        self.put("python3")
+        subprocess.run([sys.executable, home / "stand_in.py", "set up"], check=True)
+
+    @property
+    def venv(self):
+        return self.folder / ".venv"
+
+    @property
+    def packages(self):
+        return next(self.venv.glob("lib/*/site-packages"))
+
+    def put(self, name):
+        """A stand-in of this name on PATH."""
+        path = self.home / "bin" / name
+        path.write_text(
+            f'#!/bin/sh\nexec {sys.executable} -I -S {self.home}/stand_in.py {name} "$@"\n'
+        )
+        path.chmod(0o755)
+
+    def make(self, *words, fails=False, **environment):
+        """What was called by make, a line each; what it printed is in `printed`."""
+        (self.home / "calls").write_text("")
+        basic = {"PATH": str(self.home / "bin"), "HOME": str(self.home)}
+        done = subprocess.run(
+            [shutil.which("make"), "--no-print-directory", *words],
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=basic | environment,
+            start_new_session=True,
+        )
+        self.printed = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, self.printed
+        return (self.home / "calls").read_text(encoding="utf-8").splitlines()
+
+    def environment(self):
+        """What pip or uv was given as the environment."""
+        return json.loads((self.home / "environment").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@with_make
+def test_make_installs_once_and_again_when_pyproject_is_newer(project):
+    assert project.make("lint") == [VENV, INSTALL, *LINT]
+    (project.packages / "a_student_s_own").touch()
+    assert project.make("lint") == LINT and ANEW not in project.printed
+    later = time.time() + 9
+    os.utime(project.folder / "pyproject.toml", (later, later))
+    assert project.make("lint") == [INSTALL, *LINT]
+    assert (project.packages / "a_student_s_own").exists()
+
+
+@with_make
+def test_make_works_in_a_folder_with_blanks_and_chinese(project):
+    (project.folder / "notebooks").mkdir()
+    for lesson in ("01_a", "02_b"):
+        (project.folder / "notebooks" / f"{lesson}.ipynb").touch()
+    called = project.make("test")
+    assert called[:4] == [VENV, INSTALL, *LINT]
+    assert [call.split()[-1] for call in called[5:]] == [
+        "notebooks/01_a.ipynb",
+        "notebooks/02_b.ipynb",
+    ]
+    (lab,) = project.make("lab")
+    assert lab.startswith("jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_")
+
+
+@with_make
+def test_what_needs_venv_is_not_installed_again_either(project):
+    assert "pip install --quiet -e .[bench]" in project.make("bench", "-i")
+    assert not [call for call in project.make("bench", "-i") if call.startswith("pip")]
+
+
+@with_make
+@pytest.mark.parametrize("how", ["moved", "copied", "moved by hand"])
+def test_a_folder_moved_or_copied_gets_a_new_venv(project, how):
+    project.make("lint", "TORCH=torch==2.13.0")
+    if how == "moved by hand":  # without make, that is
+        (project.venv / "installed").unlink()
+    old = project.folder
+    project.folder = project.home / "another name 2"
+    if how == "copied":
+        shutil.copytree(old, project.folder, symlinks=True)
+    else:
+        old.rename(project.folder)
+    install = INSTALL if how == "moved by hand" else INSTALL.replace("torch", "torch==2.13.0")
+    assert project.make("lint") == [VENV, install, *LINT]
+    assert project.printed.count(ANEW) == 1
+    assert str(project.folder) in (project.venv / "bin" / "ruff").read_text(encoding="utf-8")
+    assert project.make("lint") == LINT
+
+
+@with_make
+def test_a_folder_moved_is_left_alone_where_its_old_name_still_leads_to_it(project):
+    project.make("lint")
+    old = project.folder
+    project.folder = project.home / "new"
+    old.rename(project.folder)
+    old.symlink_to(project.folder)
+    assert project.make("lint") == LINT
+
+
+def lose_python(venv):
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to("/no/such/python")
+
+
+def lose_bin(venv):
+    shutil.rmtree(venv / "bin")
+
+
+def empty_bin(venv):
+    lose_bin(venv)
+    (venv / "bin").mkdir()
+
+
+def upgrade_python(venv):
+    (packages,) = venv.glob("lib/python3*")
+    packages.rename(venv / "lib" / "python3.0")
+
+
+def lose_the_disk(venv):
+    shutil.rmtree(venv)
+    venv.symlink_to("/no/such/folder")
+
+
+def lose_the_settings(venv):
+    (venv / "pyvenv.cfg").unlink()
+
+
+@with_make
+@pytest.mark.parametrize(
+    ("happens", "installer"),
+    [
+        (lose_python, "pip"),
+        (lose_python, "uv"),
+        (lose_bin, "pip"),
+        (empty_bin, "pip"),
+        (upgrade_python, "pip"),
+        (lose_the_disk, "pip"),
+        (lose_the_settings, "pip"),
+        (lose_the_settings, "uv"),
+    ],
+)
+def test_a_venv_that_broke_is_made_anew(project, happens, installer):
+    if installer == "uv":
+        project.put("uv")
+    first = project.make("lint")
+    (project.packages / "of_the_old").touch()
+    happens(project.venv)
+    assert project.make("lint") == first and len(first) == 4
+    assert not list(project.venv.glob("lib/*/site-packages/of_the_old"))
+    assert project.make("lint") == LINT
+
+
+@with_make
+def test_a_broken_venv_that_is_a_link_leaves_nothing_behind(project):
+    """It lay on a larger disk. Python makes none through a link."""
+    project.make("lint")
+    there = project.home / "scratch"
+    project.venv.rename(there)
+    project.venv.symlink_to(there)
+    assert project.make("lint") == LINT
+    empty_bin(there)
+    assert project.make("lint") == [VENV, INSTALL, *LINT]
+    assert not project.venv.is_symlink() and not list(there.iterdir())
+
+
+@with_make
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
+@pytest.mark.parametrize("before", ["nothing", "an install"])
+def test_an_install_that_was_cut_off_begins_anew(project, end, before):
+    if before == "an install":
+        project.make("lint")
+    shell = shutil.which("bash") or "/bin/sh"  # bash lives on where pip says that it was cut off
+    words = ("lint", "TORCH=torch==2.13.0", f"SHELL={shell}")
+    called = project.make(*words, fails=True, TROUBLE=end)
+    assert called[-1] == INSTALL.replace("torch", "torch==2.13.0")
+    assert (project.venv / "installed").exists() == (before == "an install")
+    (project.packages / "of_the_old").touch()
+    assert project.make("lint") == [VENV, INSTALL, *LINT] and ANEW in project.printed
+    assert not (project.packages / "of_the_old").exists()
+    assert project.make("lint") == LINT
+
+
+@with_make
+def test_an_install_that_failed_is_tried_anew_and_spoils_no_good_venv(project):
+    assert project.make("lint", fails=True, TROUBLE="fails") == [VENV, INSTALL]
+    assert not (project.venv / "installed").exists()
+    assert project.make("lint") == [VENV, INSTALL, *LINT]
+    project.make("lint", "TORCH=torch==99", fails=True, TROUBLE="fails")
+    assert project.make("lint") == LINT
+
+
+@with_make
+def test_packages_that_went_elsewhere_get_one_clear_line(project):
+    for _ in range(2):
+        project.make("lint", fails=True, TROUBLE="elsewhere")
+        assert "make: packages were not installed into .venv" in project.printed
+    assert project.make("lint") == [INSTALL, *LINT]
+
+
+@with_make
+def test_another_torch_is_installed_when_named_and_kept_when_not(project):
+    project.make("lint")
+    other = INSTALL.replace("torch", "torch==2.13.0")
+    assert project.make("lint", "TORCH=torch==2.13.0") == [other, *LINT]
+    assert project.make("lint", TORCH="torch==2.13.0") == LINT
+    assert project.make("lint") == LINT
+    empty_bin(project.venv)
+    assert project.make("lint") == [VENV, other, *LINT]
+    assert project.make("lint", "TORCH=torch") == [INSTALL, *LINT]
+
+
+@with_make
+def test_another_python_is_used_when_named(project):
+    project.put("python3.99")
+    assert project.make("lint", "PYTHON=python3") == [VENV, INSTALL, *LINT]
+    assert project.make("lint", "PYTHON=python3") == LINT
+    anew = ["python3.99 -m venv .venv", INSTALL, *LINT]
+    assert project.make("lint", "PYTHON=python3.99") == anew
+    assert project.make("lint", PYTHON="python3.99") == anew  # the stand-in makes the wrong one
+    assert project.make("lint") == LINT
+    assert project.make("lint", "PYTHON=python3.98", fails=True) == []
+    assert "make: 'python3.98' was not found" in project.printed
+    assert project.make("lint") == LINT
+    programs = project.home / "bin"
+    shutil.copy(programs / "python3", project.folder / "a python")
+    assert project.make("lint", "PYTHON=./a python") == LINT
+    (programs / "python3.99").rename(programs / "python3")  # it moved on, and nobody named it
+    assert project.make("lint") == LINT
+
+
+@with_make
+def test_a_venv_made_by_hand_is_kept(project):
+    subprocess.run([project.home / "bin" / "python3", *VENV.split()[1:]], cwd=project.folder)
+    (project.packages / "a_student_s_own").touch()
+    project.make("lint", fails=True, TROUBLE="fails")
+    assert project.make("lint") == [INSTALL, *LINT]
+    assert (project.packages / "a_student_s_own").exists() and ANEW not in project.printed
+
+
+@with_make
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_settings_for_elsewhere_do_not_reach_venv(project, installer):
+    if installer == "uv":
+        project.put("uv")
+    settings = dict.fromkeys(("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"), "/elsewhere")
+    settings |= dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE"), "/elsewhere")
+    settings |= dict.fromkeys(("VIRTUAL_ENV", "CONDA_PREFIX"), "/elsewhere")
+    called = project.make("lint", PIP_USER="1", PIP_TIMEOUT="99", **settings)
+    assert called[2:] == LINT and project.make("lint", **settings) == LINT
+    given = project.environment()
+    assert not {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "PYTHONPATH"} & set(given)
+    assert (given["PIP_USER"], given["PIP_TIMEOUT"]) == ("0", "99")
+    assert (project.packages / "_editable_impl_day37.pth").exists()
+
+
+@with_make
+def test_uv_is_used_and_told_where(project):
+    project.put("uv")
+    python = project.home / "bin" / "python3"
+    (project.home / "pip.conf").write_text("global.timeout='99'\n")
+    assert project.make("lint", PIP_TIMEOUT="99") == [
+        f"uv venv --quiet --allow-existing --python {python} .venv",
+        "uv pip install --quiet --python .venv/bin/python torch -e .[lab,test]",
+        *LINT,
+    ]
+    assert project.environment()["UV_COMPILE_BYTECODE"] == "1"
+
+
+@with_make
+@pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "pip.conf"])
+def test_where_pip_has_a_mirror_pip_is_used(project, name):
+    project.put("uv")
+    mirror = "https://mirror.example/simple"
+    if name == "pip.conf":
+        (project.home / "pip.conf").write_text(f"global.index-url='{mirror}'\n")
+    environment = {} if name == "pip.conf" else {name: mirror}
+    assert project.make("lint", **environment) == [VENV, INSTALL, *LINT]
+    assert project.environment().get(name) == environment.get(name)
+
+
+@with_make
+def test_pip_is_put_where_uv_has_put_none(project):
+    project.put("uv")
+    project.make("lint")
+    (project.home / "bin" / "uv").unlink()
+    assert project.make("lint", "TORCH=torch==2.13.0")[:2] == [
+        "ensurepip",
+        INSTALL.replace("torch", "torch==2.13.0"),
+    ]
+
+
+@with_make
+@pytest.mark.parametrize("address", ["--ip=0.0.0.0", "--ip 0.0.0.0", "--ServerApp.ip=0.0.0.0"])
+def test_jupyter_is_given_one_address_the_users(project, address):
+    *_, lab = project.make("lab", f"LAB_ARGS=--no-browser {address}")
+    assert lab.count("ip") - lab.count("ipynb") == 1 and lab.endswith(f" --no-browser {address}")
+
+
+def test_the_makefile_is_one_that_make_3_81_reads():
+    """macOS has that one."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    later = (
+        r"^\.ONESHELL|^[\w ]+(!|::)=|^define \S+ *[:?+]?=|^undefine|\$\((file|guile|let|intcmp) "
+    )
+    assert re.findall(later, text, re.MULTILINE) == []
 
 
 def test_without_a_browser_one_is_installed_or_asked_for(monkeypatch, capsys):
