@@ -36,14 +36,14 @@ def at_each_step():
 
 @pytest.fixture
 def steps(clock, at_each_step):
-    """The rows, the width, the threads of every step; each takes rows + width seconds."""
+    """The rows, the width, the threads of every step; each takes (rows + width) / 1024 s."""
     seen = []
 
     def step(model, x):
         rows = x.shape[0]
         width = model.fc1.out_features
         seen.append((rows, width, torch.get_num_threads()))
-        clock.now += rows + width
+        clock.now += (rows + width) / 1024
 
     at_each_step(step)
     return seen
@@ -65,7 +65,7 @@ def test_growth_times_each_setting_at_each_size(steps, over):
     assert list(growth.times) == ["a", "b"]
     for name in ("a", "b"):
         samples = [m.samples for m in growth.times[name]]
-        assert samples == [(sum(shape),) * 8 for shape in SHAPES[over]]
+        assert samples == [(sum(shape) / 1024,) * 8 for shape in SHAPES[over]]
         assert {m.origin.device for m in growth.times[name]} == {"cpu"}
 
 
@@ -79,13 +79,13 @@ def test_a_growing_step_sees_its_threads_and_they_are_set_back(steps):
 
 def test_each_settings_time_is_of_its_own_threads(clock, at_each_step):
     def step(*_):
-        clock.now += torch.get_num_threads()
+        clock.now += torch.get_num_threads() / 8
 
     at_each_step(step)
     settings = {"three": ("cpu", 3), "two": ("cpu", 2)}
     growth = measure_growth(settings, "rows", [12], repeats=8)
-    assert growth.times["three"][0].samples == (3,) * 8
-    assert growth.times["two"][0].samples == (2,) * 8
+    assert growth.times["three"][0].samples == (3 / 8,) * 8
+    assert growth.times["two"][0].samples == (2 / 8,) * 8
 
 
 def test_a_growing_step_trains(at_each_step):
