@@ -179,7 +179,7 @@ def install():
         path = Path(sys.prefix, "bin", program)
         # like pip's, it needs the Python that it was installed for
         needs = f"[ -x '{sys.executable}' ] || exit 1\\n"
-        note_it = f'echo {program} "$*" >>{home}/calls\\n'
+        note_it = f'echo {program} "$*" >>"{home}/calls"\\n'
         path.write_text("#!/bin/sh\\n" + needs + note_it, encoding="utf-8")
         path.chmod(0o755)
 
@@ -258,9 +258,8 @@ class Project:
     def put(self, name):
         """A stand-in of this name on PATH."""
         path = self.home / "bin" / name
-        path.write_text(
-            f'#!/bin/sh\nexec {sys.executable} -I -S {self.home}/stand_in.py {name} "$@"\n'
-        )
+        words = f"'{sys.executable}' -I -S '{self.home}/stand_in.py' {name}"
+        path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
 
     def make(self, *words, fails=False, **environment):
