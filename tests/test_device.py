@@ -10,6 +10,7 @@ import torch
 from day37 import available_devices, choose_device, device
 from day37.device import command_output, listed_devices, synchronize, why_unusable
 
+ACCELERATOR_ERROR = getattr(torch, "AcceleratorError", RuntimeError)  # of newer torch
 ONES = torch.ones
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 
@@ -71,7 +72,7 @@ def test_an_absent_device_is_named_with_what_is_there(cards, name):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (torch.AcceleratorError(NO_KERNEL + "\nCUDA kernel errors might be"), NO_KERNEL),
+        (ACCELERATOR_ERROR(NO_KERNEL + "\nCUDA kernel errors might be"), NO_KERNEL),
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "CUDA out of memory. Tried"),
         (RuntimeError("\n\n  Found no NVIDIA driver  "), "Found no NVIDIA driver"),
         (AssertionError("Torch not compiled with CUDA"), "Torch not compiled with CUDA"),
@@ -133,7 +134,7 @@ def test_a_device_that_was_tried_keeps_no_memory(monkeypatch, works):
 def test_a_kernel_that_fails_when_its_result_is_read_has_failed(monkeypatch):
     class Queued(torch.Tensor):
         def item(self):
-            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+            raise ACCELERATOR_ERROR("CUDA error: unspecified launch failure")
 
     queued = torch.ones(2).as_subclass(Queued)
     monkeypatch.setattr(torch, "ones", lambda *_, **__: queued)
