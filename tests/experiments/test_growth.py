@@ -229,7 +229,9 @@ def test_an_interrupt_keeps_the_sizes_that_are_done(monkeypatch, call):
     assert sizes == [1, 2, 3]
 
 
-def test_each_setting_is_synchronised_on_its_own_device(monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """The devices with which steps were to be timed, size by size; nothing is timed."""
     seen = []
 
     def spy(steps, device, **_):
@@ -237,18 +239,15 @@ def test_each_setting_is_synchronised_on_its_own_device(monkeypatch):
         return {name: times(1)[0] for name in steps}
 
     monkeypatch.setattr(module, "measure_in_turn", spy)
+    return seen
+
+
+def test_each_setting_is_synchronised_on_its_own_device(asked):
     measure_growth({"a": "cpu", "b": ("cpu:0", 2)}, "rows", [3])
-    assert seen == [{"a": "cpu", "b": "cpu:0"}]
+    assert asked == [{"a": "cpu", "b": "cpu:0"}]
 
 
-def test_devices_in_a_list_count_once_each(monkeypatch):
-    seen = []
-
-    def spy(steps, device, **_):
-        seen.append(device)
-        return {name: times(1)[0] for name in steps}
-
-    monkeypatch.setattr(module, "measure_in_turn", spy)
+def test_devices_in_a_list_count_once_each(asked):
     growth = measure_growth(["cpu", torch.device("cpu"), torch.device("cpu:0")], "rows", [3])
-    assert seen == [{"cpu": "cpu", "cpu:0": "cpu:0"}]
+    assert asked == [{"cpu": "cpu", "cpu:0": "cpu:0"}]
     assert list(growth.times) == ["cpu", "cpu:0"]
