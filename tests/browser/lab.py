@@ -187,13 +187,18 @@ class Lesson:
         return self.page.evaluate(f"() => {cells}.map(cell => cell.model.executionCount)")
 
     def theme(self, name):
-        """ "Light" or "Dark"."""
+        """ "Light" or "Dark".
+
+        JupyterLab puts its start picture over the page meanwhile, and takes it off 200 ms later:
+        twice, with an error, if the theme changes again before.
+        """
         self.page.evaluate(
             f"theme => {COMMANDS}.execute('apputils:change-theme', {{theme}})", f"JupyterLab {name}"
         )
         self.page.wait_for_function(
             "light => document.body.dataset.jpThemeLight == light", arg=str(name == "Light").lower()
         )
+        self.page.wait_for_function("() => !document.getElementById('jupyterlab-splash')")
 
     def close(self):
         """End the kernel and close the page."""
