@@ -73,9 +73,11 @@ def ready_compiler(device: torch.device) -> tuple[str, float]:
 def import_quietly() -> None:
     """Import what torch would import later: with a CUDA toolkit and no GPU it tells stderr so.
 
-    Older releases print it, newer ones log it as a warning.
+    Older releases print it, newer ones log it as a warning. And where torch finds a GPU that does
+    not work, it logs a page besides what it raises.
     """
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    logging.getLogger("torch._dynamo.metrics_context").setLevel(logging.CRITICAL)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(ImportError):
         import torch.utils.cpp_extension  # noqa: F401
 

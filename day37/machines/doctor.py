@@ -138,7 +138,8 @@ def check_compiler() -> Check:
             seconds = 0
         seen.append(f"{device} in {seconds:.0f} s")
         if why:
-            faults.append("; ".join(filter(None, (f"{device}: {why}", compiler_fix(why)))))
+            fix = compiler_fix(why) or hidden_fix()
+            faults.append("; ".join(filter(None, (f"{device}: {why}", fix))))
     return Check("compiler", ", ".join(seen), "; ".join(faults))
 
 
@@ -151,6 +152,13 @@ def compiler_fix(why: str) -> str:
         fix = "a space in {spaced!r} may stop the compiler: use a folder without"
     triton = TRITON.get(platform.system(), "pip install triton")
     return fix.format(folder=folder, triton=triton, spaced="".join(spaced[:1]))
+
+
+def hidden_fix() -> str:
+    """The fix where a GPU is broken: to compile for a CPU, torch asks each GPU that it knows."""
+    broken = [name for name in listed_devices() if why_unusable(name)]
+    hidden = "torch may ask the broken GPU: hide it, set the environment variable "
+    return f"{hidden}CUDA_VISIBLE_DEVICES to -1" if broken else ""
 
 
 def _temporary_folder() -> str:

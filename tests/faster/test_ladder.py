@@ -287,6 +287,23 @@ def test_a_toolkit_without_a_gpu_is_no_matter_for_stderr(tmp_path):
     assert (done.stdout, done.stderr) == ("True\n", "")  # a notebook shows stderr in red
 
 
+BROKEN = """
+import torch
+from day37.faster import compiler
+torch.cuda.is_available = lambda: True
+torch.cuda.device_count = lambda: 1
+print(compiler.ready_compiler(torch.device("cpu"))[0] != "")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine whose torch finds no GPU")
+def test_what_torch_logs_of_a_broken_gpu_is_no_matter_for_stderr():
+    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True)
+    assert done.stdout == "True\n"
+    assert done.stderr == ""
+
+
 def test_compiling_leaves_the_environment_as_it_was(monkeypatch):
     for before in (None, "somewhere"):
         monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)

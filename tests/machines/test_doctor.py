@@ -229,6 +229,18 @@ def test_the_fix_fits_what_the_compiler_says(monkeypatch, why, fix):
     assert fault.startswith(f"cpu: {why}; {fix}") if fix else fault == f"cpu: {why}"
 
 
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_broken_gpu_may_keep_the_cpus_compiler_from_working(monkeypatch, broken):
+    monkeypatch.setattr(doctor, "available_devices", lambda: ["cpu"])
+    monkeypatch.setattr(doctor, "listed_devices", lambda: ["cuda:0", "cpu"])
+    monkeypatch.setattr(doctor, "why_unusable", lambda name: "lost" * (name[:4] == "cuda" and broken))
+    monkeypatch.setattr(doctor, "ready_compiler", lambda _: ("RuntimeError: device lost", 1.0))
+    fault = doctor.check_compiler().fault
+    hide = "; torch may ask the broken GPU: hide it, set the environment variable CUDA_VISIBLE"
+    assert fault.startswith("cpu: RuntimeError: device lost" + hide * broken)
+    assert ("CUDA_VISIBLE_DEVICES to -1" in fault) == broken
+
+
 @pytest.mark.parametrize(("place", "folder"), [("temp", "/my temp"), ("prefix", "/my env")])
 def test_a_space_in_a_path_is_named_where_a_compilation_fails(monkeypatch, place, folder):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: folder if place == "temp" else "/tmp")
