@@ -233,7 +233,8 @@ def test_the_fix_fits_what_the_compiler_says(monkeypatch, why, fix):
 def test_a_broken_gpu_may_keep_the_cpus_compiler_from_working(monkeypatch, broken):
     monkeypatch.setattr(doctor, "available_devices", lambda: ["cpu"])
     monkeypatch.setattr(doctor, "listed_devices", lambda: ["cuda:0", "cpu"])
-    monkeypatch.setattr(doctor, "why_unusable", lambda name: "lost" * (name[:4] == "cuda" and broken))
+    why = {"cuda:0": "device lost" if broken else "", "cpu": ""}
+    monkeypatch.setattr(doctor, "why_unusable", why.get)
     monkeypatch.setattr(doctor, "ready_compiler", lambda _: ("RuntimeError: device lost", 1.0))
     fault = doctor.check_compiler().fault
     hide = "; torch may ask the broken GPU: hide it, set the environment variable CUDA_VISIBLE"
