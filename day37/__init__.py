@@ -17,6 +17,7 @@ from day37.training import accuracy, train, train_and_keep
 __version__ = "0.1.0"
 
 LATER = {
+    "check": "exercises.checking",
     "count_reads": "experiments.operations",
     "describe_machine": "machines.card",
     "explore": "show.explorers",
@@ -29,6 +30,7 @@ LATER = {
     "plot_seconds": "show.plots",
     "read_gpu_name": "machines.gpu_names",
     "profile_timeline": "experiments.timeline",
+    "progress": "exercises.solved",
     "recorded": "machines.recording",
     "StepQueue": "experiments.step_queue",
     "sweep_reads": "experiments.reads",

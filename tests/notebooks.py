@@ -12,7 +12,8 @@ from nbclient import NotebookClient
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parent.parent
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+SOLUTIONS = ROOT / "notebooks" / "solutions.ipynb"
 NAMES = [
     "01_cpu_baseline",
     "02_gpu_migration",
@@ -81,6 +82,12 @@ def topics(notebook):
     """The cells of each topic."""
     _, *starts, end = headings(notebook)[:-1]
     return [notebook.cells[a:b] for a, b in itertools.pairwise([*starts, end])]
+
+
+def without_exercises(notebook):
+    """The cells but those of the exercises."""
+    *_, exercises, end = headings(notebook)
+    return [*notebook.cells[:exercises], *notebook.cells[end:]]
 
 
 def replace_parameters(notebook, **parameters):

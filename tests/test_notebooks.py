@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from day37.device import cpu_name
+from day37.exercises.checking import exercises
 from day37.faster import ladder
 from day37.machines import record as recorder
 from tests.notebooks import (
@@ -27,6 +28,7 @@ from tests.notebooks import (
     shorten,
     tags,
     topics,
+    without_exercises,
 )
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -68,29 +70,54 @@ def draws(source):
     return re.search(calls, source) is not None
 
 
-def texts(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+def texts(cells):
+    return [cell for cell in cells if cell.cell_type == "markdown"]
 
 
-def codes(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+def codes(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def count_words(cells):
+    return [len(re.findall(r"\w[\w'.`()-]*", cell.source)) for cell in texts(cells)]
+
+
+def lines_of_code(cells):
+    return [[x for x in cell.source.splitlines() if x.strip()] for cell in codes(cells)]
 
 
 @each_lesson
 def test_the_budgets(path):
     lesson = read(path)
-    words = [len(re.findall(r"\w[\w'.`()-]*", cell.source)) for cell in texts(lesson)]
-    lines = [[x for x in cell.source.splitlines() if x.strip()] for cell in codes(lesson)]
+    cells = without_exercises(lesson)
+    words = count_words(lesson.cells)
+    lines = lines_of_code(cells)
     heights = [len(cell) for cell in lines]
-    figures = [i for i, c in enumerate(lesson.cells) if c.cell_type == "code" and draws(c.source)]
+    figures = [i for i, c in enumerate(cells) if c.cell_type == "code" and draws(c.source)]
     topic_count = len(topics(lesson))
     assert 4 <= topic_count <= 6
-    assert 26 <= len(lesson.cells) <= 36
+    assert 26 <= len(cells) <= 36
     assert statistics.median(heights) <= 4 and max(heights) <= 20
     assert max(len(line) for line in itertools.chain(*lines)) <= 79
     assert statistics.median(words) <= 40 and max(words) <= 120
     assert 900 <= sum(words) <= 1300
     assert 3 <= len(figures) <= 5 and figures[0] < 9
+
+
+@each_lesson
+def test_the_budgets_of_the_exercises(path):
+    lesson = read(path)
+    *_, begin, end = headings(lesson)
+    cells = lesson.cells[begin:end]
+    asked = [cell.source for cell in cells if "check(" in cell.source]
+    numbers = [re.search(r"^### (\d\.\d) ", cell.source)[1] for cell in texts(cells)[1:]]
+    assert numbers == [n for n in exercises() if n[0] == path.name[1]]
+    assert [source.splitlines()[-1][:12] for source in asked] == [f'check("{n}"' for n in numbers]
+    assert 3 <= len(asked) <= 4
+    assert max(count_words(cells)) <= 120
+    lines = lines_of_code(cells)
+    assert max(len(line) for line in itertools.chain(*lines)) <= 79
+    assert max(map(len, lines)) <= 20
 
 
 @each_lesson
@@ -140,7 +167,9 @@ def hard_to_read(tree):
 
 @each_lesson
 def test_a_beginner_can_read_the_code(path):
-    found = [(c.id, hard) for c in codes(read(path)) for hard in hard_to_read(ast.parse(code(c)))]
+    found = [
+        (c.id, hard) for c in codes(read(path).cells) for hard in hard_to_read(ast.parse(code(c)))
+    ]
     assert found == []
 
 
@@ -158,7 +187,7 @@ def test_a_figure_in_the_text_has_a_source(path):
     """What this machine measures is printed by a cell, and never typed."""
     unit = r"(?:s|ms|µs|us|ns|(?:milli|micro)?seconds?|%|per cent|GB/s|GFLOP/s|times (?:as|more))"
     source = r"RECORDED|[Pp]ublished|specification|confidence|sleep|https?://"
-    for cell in texts(read(path))[1:]:
+    for cell in texts(read(path).cells)[1:]:
         if not re.search(source, cell.source):
             assert not re.findall(rf"\d[\d.,]*\s?{unit}(?!\w)", cell.source), cell.id
 
@@ -234,7 +263,7 @@ def ran(tmp_path_factory, gpu_recording):
             folder = tmp_path_factory.mktemp("lesson")
             lesson = read(path)
             replace_parameters(lesson, EPOCHS=SHORT, DEVICE="cpu:0")
-            cells = codes(lesson)
+            cells = codes(lesson.cells)
             twice = [cell for cell in cells for _ in range(2)]
             cells = run([*twice, *reversed(cells)], folder, first=first)
             done[path] = cells[: len(twice)], cells[len(twice) :], list(folder.iterdir())

@@ -1,0 +1,3 @@
+"""Lesson 2's exercises."""
+
+EXERCISES = {}

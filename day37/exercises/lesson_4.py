@@ -1,0 +1,3 @@
+"""Lesson 4's exercises."""
+
+EXERCISES = {}
