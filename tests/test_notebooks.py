@@ -112,7 +112,7 @@ def test_the_budgets_of_the_exercises(path):
     asked = [cell.source for cell in cells if "check(" in cell.source]
     numbers = [re.search(r"^### (\d\.\d) ", cell.source)[1] for cell in texts(cells)[1:]]
     assert numbers == [n for n in exercises() if n[0] == path.name[1]]
-    assert [source.splitlines()[-1][:12] for source in asked] == [f'check("{n}"' for n in numbers]
+    assert [source.splitlines()[-1][:11] for source in asked] == [f'check("{n}"' for n in numbers]
     assert 3 <= len(asked) <= 4
     assert max(count_words(cells)) <= 120
     lines = lines_of_code(cells)
