@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 LIMIT = 10.0  # seconds
+AGAIN = 0.2  # seconds to the next interrupt, for code that catches everything
 HOUSE = str(Path(__file__).parent.parent)
 STANDARD = os.path.dirname(os.__file__)  # Python's own library
 PRINTED = 400  # characters shown of what an answer prints
@@ -61,25 +62,26 @@ def within(seconds: float, fn: Callable[[], object]):
     fired = threading.Event()
 
     def ring():
-        with lock:
-            if not over.is_set():
-                fired.set()
-                _interrupt()
+        over.wait(seconds)
+        while not over.is_set():
+            with lock:
+                if not over.is_set():
+                    fired.set()
+                    _interrupt()
+            over.wait(AGAIN)
 
-    timer = threading.Timer(seconds, ring)
-    timer.daemon = True
     # All in one frame: an interrupt would slip out of a `with` block.
     try:
         try:
-            timer.start()
+            threading.Thread(target=ring, daemon=True).start()
             return fn()
         finally:
             with lock:
                 over.set()
-            timer.cancel()
             if fired.is_set():
                 time.sleep(0.01)  # the interrupt is on its way: it is taken here
     except KeyboardInterrupt:
+        over.set()
         if not fired.is_set():
             raise  # the reader's own
         raise TimeoutError(f"your code was not done after {seconds:g} s") from None

@@ -36,6 +36,7 @@ TRITON = {  # by operating system; others have it from PyPI
     "Windows": "Triton has no Windows wheel on PyPI: use WSL, or try the package triton-windows",
     "Darwin": "Triton has no wheel for macOS",
 }
+ROOM = 200e6  # bytes; torch 2.14 wrote 150 MB, C++ headers above all, to compile one addition
 FOLDER = "set the environment variable TMPDIR (on Windows TEMP) to"
 COMPILER_FIXES = (
     ("No space left|quota exceeded|not enough space", f"{{folder}} is full: {FOLDER} another"),
@@ -146,7 +147,12 @@ def check_compiler() -> Check:
 def compiler_fix(why: str) -> str:
     """The fix for what torch says of a compilation that failed; empty if none is known."""
     folder = _temporary_folder()
-    fix = fix_for(why, COMPILER_FIXES)
+    asked = (
+        os.environ.get("TMPDIR") or folder
+    )  # Python leaves a full one aside, a compiler does not
+    full = [path for path in (asked, folder) if _is_full(path)]
+    folder = (full or [folder])[0]
+    fix = fix_for(f"No space left: {why}" if full else why, COMPILER_FIXES)
     spaced = [path for path in (folder, sys.prefix) if " " in path]
     if not fix and spaced and re.search("compile error|No such file|cannot find", why):
         fix = "a space in {spaced!r} may stop the compiler: use a folder without"
@@ -166,6 +172,14 @@ def _temporary_folder() -> str:
         return tempfile.gettempdir()
     except OSError:  # there is none that can be written to
         return "the temporary folder"
+
+
+def _is_full(folder: str) -> bool:
+    """Whether too little is free to compile in; a compiler may say it in its last lines only."""
+    try:
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False
 
 
 def check_threads() -> Check:

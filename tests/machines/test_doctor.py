@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -227,6 +228,20 @@ def test_the_fix_fits_what_the_compiler_says(monkeypatch, why, fix):
     monkeypatch.setattr(doctor.platform, "system", lambda: "Linux")
     fault = doctor.check_compiler().fault
     assert fault.startswith(f"cpu: {why}; {fix}") if fix else fault == f"cpu: {why}"
+
+
+@pytest.mark.parametrize(("free", "full"), [(0, True), (150e6, True), (250e6, False)])
+def test_a_full_folder_is_found_where_the_compiler_does_not_say_so(monkeypatch, free, full):
+    usage = {"/mine": SimpleNamespace(free=free), "/tmp": SimpleNamespace(free=1e9)}
+    monkeypatch.setattr(doctor.shutil, "disk_usage", usage.get)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: "/mine")
+    monkeypatch.delenv("TMPDIR", raising=False)
+    said = doctor.compiler_fix("CppCompileError: C++ compile error")
+    assert said.startswith("/mine is full: set the environment variable TMPDIR") == full
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: "/tmp")  # Python has left it aside
+    monkeypatch.setenv("TMPDIR", "/mine")
+    said = doctor.compiler_fix("CppCompileError: C++ compile error")
+    assert said.startswith("/mine is full: set the environment variable TMPDIR") == full
 
 
 @pytest.mark.parametrize("broken", [True, False])
