@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,14 @@ from day37.experiments.reads import fit_cost, sweep_reads
 from day37.experiments.timeline import profile_timeline
 from day37.faster.ladder import measure_speedups
 from day37.machines.card import usable_cpus
-from day37.machines.recording import Recording, as_json, new_recording, save, why_not_writable
+from day37.machines.recording import (
+    Recording,
+    as_json,
+    new_recording,
+    save,
+    save_beside,
+    why_not_writable,
+)
 from day37.model import MLP
 from day37.results import table
 from day37.training import EPOCHS, train
@@ -89,7 +96,8 @@ def record(
 
     A note on what was measured, and an exit status: 0 if all was; 1 if a part of it failed; 130
     after an interrupt, 128 and its number after another signal that asks to stop. All of these keep
-    the parts that were finished. OSError if `path` cannot be written, before anything is measured.
+    the parts that were finished. Where the system ends it without a word, for want of memory, they
+    are in a file beside `path`. OSError if `path` cannot be written, before anything is measured.
     `progress` is handed the stages and gives them back.
     """
     why = why_not_writable(path)
@@ -103,7 +111,12 @@ def record(
     stop = Stop()
     with noted_signals(stop):  # until the file is written: a second signal does not lose it
         plan = progress(stages(devices, epochs, short))
-        found, note, status = measure_stages(plan, stop)
+
+        def keep(found: dict[str, dict]) -> None:
+            so_far = f"python -m day37 record, ended by the system after: {stop.stage}"
+            save_beside(new_recording(so_far, **found), path)
+
+        found, note, status = measure_stages(plan, stop, keep)
         save(new_recording(f"python -m day37 record, {note}", **found), path, force=force)
     return note, status
 
@@ -142,8 +155,13 @@ def noted_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def measure_stages(plan: Iterable[Stage], stop: Stop) -> tuple[dict[str, dict], str, int]:
-    """The results that were finished, by field and key; a note on the others; the exit status."""
+def measure_stages(
+    plan: Iterable[Stage], stop: Stop, keep: Callable[[dict], None] = lambda found: None
+) -> tuple[dict[str, dict], str, int]:
+    """The results that were finished, by field and key; a note on the others; the exit status.
+
+    `keep` is handed what there is after each stage.
+    """
     found = {}
     failed = []
     try:
@@ -160,6 +178,8 @@ def measure_stages(plan: Iterable[Stage], stop: Stop) -> tuple[dict[str, dict], 
                 break
             if result is not None:
                 found.setdefault(stage.field, {})[stage.key] = result
+                with suppress(OSError):  # a full disk is told at the end
+                    keep(found)
     except KeyboardInterrupt:
         stop.number = stop.number or signal.SIGINT
     except Exception as error:  # a bar that nobody reads any more: what was measured is kept

@@ -202,13 +202,18 @@ def save(recording: Recording, path: str | PathLike, *, force: bool = False) -> 
     FileExistsError if `path` is there, unless `force`.
     """
     path = Path(path)
-    text = as_json({"schema": SCHEMA} | asdict(recording))
-    half_done = _half_done(path)
-    half_done.write_text(text, encoding="utf-8")
+    half_done = save_beside(recording, path)
     if not force and path.exists():
         saved = f"the recording is in {half_done}"
         raise FileExistsError(f"{path} exists already and was left alone; {saved}")
     os.replace(half_done, path)
+
+
+def save_beside(recording: Recording, path: Path) -> Path:
+    """Write the recording to a file beside `path`, and return where: until it is complete."""
+    half_done = _half_done(path)
+    half_done.write_text(as_json({"schema": SCHEMA} | asdict(recording)), encoding="utf-8")
+    return half_done
 
 
 def _half_done(path: Path) -> Path:

@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -203,6 +204,39 @@ def test_an_interrupt_that_a_measurement_has_taken_in_ends_the_recording(
     assert record(path, **SMALL)[1] == 130
     assert load(path).runs == {}
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from day37.machines import record as recorder
+plan = recorder.stages
+def stages(devices, epochs, short):
+    training, *_ = plan(devices, epochs, short)
+    end = recorder.Stage("end", "runs", "end", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    return [training, end]
+recorder.stages = stages
+recorder.record(Path(sys.argv[1]), devices=["cpu"], epochs=50, short=20)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_where_the_system_ends_it_what_was_finished_is_in_a_file_beside(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "here.json")])
+    assert done.returncode == -signal.SIGKILL
+    (kept,) = tmp_path.iterdir()
+    assert kept.name.startswith("here.json.part-")
+    found = load(kept)
+    assert len(found.runs["cpu"].losses) == 50
+    assert found.source == "python -m day37 record, ended by the system after: training, cpu"
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_at_the_end(quick, tmp_path, monkeypatch):
+    def full(recording, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recorder, "save_beside", full)
+    assert record(tmp_path / "here.json", **SMALL) == ("complete", 0)
 
 
 def test_a_stage_that_fails_is_named_and_the_others_go_on(quick, tmp_path, monkeypatch):
