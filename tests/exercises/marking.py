@@ -9,16 +9,16 @@ def fresh(number):
     checking.HINTED.pop(number, None)
 
 
-def passes(number, answer):
+def passes(number, answer, times=20):
     """An answer is right, and each time: inputs are drawn anew."""
-    for _ in range(20):
+    for _ in range(times):
         found = checking.check(number, answer, save=False)
         assert found.solved is True, found
 
 
-def fails(number, answer, hint):
+def fails(number, answer, hint, times=20):
     """An answer is wrong, each time, and the hint says these words at the first try."""
-    for _ in range(20):
+    for _ in range(times):
         fresh(number)
         found = checking.check(number, answer, save=False)
         assert found.solved is False, found

@@ -259,7 +259,7 @@ def by_functions(model, data, epochs):
 
 @pytest.mark.parametrize("answer", [read_once, in_a_tensor, every_ten, in_numpy, by_functions])
 def test_a_training_may_keep_its_losses_in_any_way(answer):
-    passes("3.3", answer)
+    passes("3.3", answer, times=4)  # each trains
 
 
 def item_in_the_loop(model, data, epochs):
@@ -336,7 +336,7 @@ WRONG_TRAININGS = {
 
 @pytest.mark.parametrize("name", WRONG_TRAININGS)
 def test_a_wrong_training_has_its_hint(name):
-    fails("3.3", *WRONG_TRAININGS[name])
+    fails("3.3", *WRONG_TRAININGS[name], times=4)
 
 
 def test_the_reads_of_an_item_in_the_loop_are_named():
