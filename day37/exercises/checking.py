@@ -9,14 +9,14 @@ from importlib import import_module
 
 import torch
 
-from day37.exercises.running import Wrong, ask, what_it_prints
+from day37.exercises.refusing import refuse_what_others_made, was_tried
+from day37.exercises.running import Wrong, ask_told, what_it_prints
 from day37.exercises.showing import same, shown
 from day37.exercises.solved import mark_solved
 
 LESSONS = (1, 2, 3, 4, 5)
 TRIED = {}  # exercise: how many answers were wrong since the kernel started
 HINTED = {}  # exercise: the hints for known mistakes that were given
-MADE_BY_OTHERS = ("day37", "torch", "numpy", "sklearn", "statistics", "scipy", "builtins", "math")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ def check(number: str, answer=None, *, save: bool = True) -> Answer:
     small file for `progress`, unless `save` is False. An answer's code may take ten seconds.
     """
     known = exercises()
+    number = str(number)
     if number not in known:
         numbers = f"the exercises are {', '.join(known)}"
-        return Answer(str(number), None, f"there is no exercise {number!r}; {numbers}")
+        return Answer(number, None, f"there is no exercise {number!r}; {numbers}")
     exercise = known[number]
     if not was_tried(answer):
         return Answer(number, None, f"write {exercise.call}, and run this cell again")
@@ -82,8 +83,10 @@ def check(number: str, answer=None, *, save: bool = True) -> Answer:
 def _judge(number: str, exercise: Exercise, answer, save: bool) -> Answer:
     with what_it_prints() as printed:
         try:
-            _refuse_what_others_made(exercise, answer)
-            with torch.random.fork_rng(devices=[]):  # the student's next random numbers stay
+            refuse_what_others_made(answer, exercise.call, exercise.handed_over)
+            # The student's next random numbers stay; an earlier cell may have left gradients off.
+            seeds = torch.random.fork_rng(devices=[])
+            with seeds, torch.inference_mode(False), torch.enable_grad():
                 exercise.examine(answer, random.Random())
             wrong = None
         except Wrong as error:
@@ -100,70 +103,24 @@ def _judge(number: str, exercise: Exercise, answer, save: bool) -> Answer:
 
 
 def _hint(number: str, exercise: Exercise, wrong: Wrong) -> str:
-    """The hint for a known mistake, once; for any other, and later, the next of the three."""
+    """The hint for a known mistake; if it comes again, and for any other, one of the three too."""
+    known = [f"Hint: {wrong.hint}"] if wrong.hint else []
     given = HINTED.setdefault(number, set())
     if wrong.hint and wrong.hint not in given:
         given.add(wrong.hint)
-        return f"Hint: {wrong.hint}"
+        return known[0]
     TRIED[number] = TRIED.get(number, 0) + 1
     at = min(TRIED[number], len(exercise.hints))
-    return f"Hint {at} of {len(exercise.hints)}: {exercise.hints[at - 1]}"
-
-
-def was_tried(answer) -> bool:
-    """Whether there is more than the empty frame: not None, `...`, or a body that is `...`."""
-    if answer is None or answer is ...:
-        return False
-    if isinstance(answer, dict):
-        return any(value is not None for value in answer.values())
-    if inspect.isclass(answer):
-        return any(inspect.isfunction(each) and was_tried(each) for each in vars(answer).values())
-    if inspect.isfunction(answer):
-        code = answer.__code__
-        does_nothing = code.co_code in _EMPTY and not code.co_names
-        return not (does_nothing and set(code.co_consts) <= {None, answer.__doc__})
-    return True
-
-
-def _nothing(): ...
-
-
-def _nothing_told():
-    """Says what it would do."""
-
-
-_EMPTY = (_nothing.__code__.co_code, _nothing_told.__code__.co_code)
-
-
-def _refuse_what_others_made(exercise: Exercise, answer) -> None:
-    """Wrong for a library's function, or a call of the one that is to be written."""
-    if not callable(answer):
-        return
-    answer = getattr(answer, "func", answer)  # of a functools.partial
-    maker = (getattr(answer, "__module__", None) or "builtins").split(".")[0]
-    if maker in MADE_BY_OTHERS:
-        raise Wrong(f"this is {maker}'s own", f"Write {exercise.call} yourself.")
-    used = sorted(set(_names_in(answer)) & set(exercise.handed_over))
-    if used:
-        raise Wrong(f"your code uses {used[0]}", "That is what is to be written: do without.")
-
-
-def _names_in(answer) -> Iterable[str]:
-    """The global names and attributes that an answer's code uses, with those of inner functions."""
-    if inspect.isclass(answer):
-        codes = [f.__code__ for f in vars(answer).values() if inspect.isfunction(f)]
-    else:
-        codes = [answer.__code__] if inspect.isfunction(answer) else []
-    while codes:
-        code = codes.pop()
-        yield from code.co_names
-        codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
+    return "\n  ".join([*known, f"Hint {at} of {len(exercise.hints)}: {exercise.hints[at - 1]}"])
 
 
 def takes(answer, call: str) -> None:
     """Wrong unless `answer` is a function with as many arguments as the call that is asked for."""
     if not callable(answer):
-        raise Wrong(f"you gave {shown(answer)}", f"Give the function itself: {call} by its name.")
+        raise Wrong(
+            f"you gave {shown(answer)}",
+            f"Give the function itself, by its name alone: {call[: call.index('(')]}.",
+        )
     names = call[call.index("(") + 1 : -1].split(", ")
     try:
         parameters = inspect.signature(answer).parameters.values()
@@ -193,10 +150,11 @@ def gives(
         trials = []
         for args in cases(dice):
             kept = copy.deepcopy(args)
-            came = ask(answer, *args)
+            words = ", ".join(shown(each) for each in kept)
+            given = f"{call[: call.index('(')]}({words})"
+            came = ask_told(given, answer, *args)
             if not same(came, right(*copy.deepcopy(kept))):
-                words = ", ".join(shown(each) for each in kept)
-                trials.append(Trial(f"{call[: call.index('(')]}({words})", came, kept))
+                trials.append(Trial(given, came, kept))
         judge(trials, mistakes)
 
     return examine

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from day37.exercises.checking import Exercise, Mistake, Trial, gives, judge, like, takes
-from day37.exercises.running import Wrong, ask
+from day37.exercises.running import Wrong, ask, ask_told
 from day37.exercises.showing import same, shown
 from day37.model import MLP
 
@@ -65,6 +65,10 @@ SPREAD_MISTAKES = (
         ),
     ),
     Mistake(
+        "A width is never negative. In which order do the times come?",
+        lambda came, samples: came[1] < 0,
+    ),
+    Mistake(
         "The times come in the order in which they were measured. What must be done first?",
         from_unsorted,
     ),
@@ -100,7 +104,7 @@ def examine_spread(answer, dice) -> None:
         samples = [n / 1e4 for n in dice.sample(range(100, 200), length)]  # no two alike
         samples[dice.randrange(1, length)] = round(dice.uniform(1.0, 2.0), 4)
         kept = list(samples)
-        came = ask(answer, samples)
+        came = ask_told(f"spread({shown(kept)})", answer, samples)
         if not any(same(came, each) for each in spreads(kept)):
             trials.append(Trial(f"spread({shown(kept)})", came, (kept,)))
     judge(trials, SPREAD_MISTAKES)
@@ -201,7 +205,7 @@ def examine_accuracy(answer, dice) -> None:
         try:
             came = ask(answer, scores.clone(), right.clone())
         except Wrong as error:
-            down = "size of tensor" in error.seen or "shape" in error.seen
+            down = "size of tensor" in error.error or "shape" in error.error
             hint = DOWN if down else error.hint
             raise Wrong(f"{given}: {error.seen}", hint) from None
         if not same(came, (rows - len(wrong)) / rows):
@@ -231,6 +235,7 @@ EXERCISES = {
             "Write the number for the layer from inputs to hidden, and the one for the layer from"
             " hidden to classes; return their sum.",
         ),
+        handed_over=("MLP", "Linear", "numel", "parameters"),
     ),
     "1.3": Exercise(
         ACCURACY,

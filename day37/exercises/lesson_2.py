@@ -3,27 +3,28 @@
 import torch
 from torch import nn
 
-from day37.exercises.checking import Exercise, Trial, _names_in, judge, like, takes
+from day37.exercises.checking import Exercise, Trial, judge, like, takes
+from day37.exercises.refusing import names_in
 from day37.exercises.running import Wrong, ask
 from day37.exercises.showing import same, shown
 
-ERRORS = {  # what stands in an error → the hint
-    "KeyError": "Another batch has other names. Go through those that it has.",
-    "cuda": "Not every machine has CUDA. Use the `device` that is given.",
-    "'dict' object has no": "A dict has no `.to`: its tensors have. Go through them, one by one.",
-    "no attribute 'device'": "A model has no `.device`. The tensors that it keeps have one.",
-    "positional argument": "Keep the star in (model, *tensors): it takes any number of tensors.",
-    "unsupported operand": "`clock` is a function: it tells the time when you call it, with ().",
+ERRORS = {  # the exercise, what stands in an error → the hint
+    (1, "KeyError"): "Another batch has other names. Go through those that it has.",
+    (1, "cuda"): "Not every machine has CUDA. Use the `device` that is given.",
+    (1, "'dict' object has no"): "A dict has no `.to`: its tensors have. Take them one by one.",
+    (2, "no attribute 'device'"): "A model has no `.device`. The tensors that it keeps have one.",
+    (2, "positional argument"): "Keep the star in (model, *tensors): it takes any number of them.",
+    (3, "unsupported operand"): "`clock` is a function: it tells the time when called, with ().",
 }
 
 
-def tell(given: str, answer, *args):
+def tell(number: int, given: str, answer, *args):
     """What a student's function gives; an error of theirs with what was given, and a hint."""
     try:
         return ask(answer, *args)
     except Wrong as error:
-        known = (hint for words, hint in ERRORS.items() if words in error.seen)
-        raise Wrong(f"{given}: {error.seen}", error.hint or next(known, "")) from None
+        fits = [h for (n, text), h in ERRORS.items() if n == number and text in error.error]
+        raise Wrong(f"{given}: {error.seen}", [error.hint, *fits][-1]) from None
 
 
 def draw_batch(dice, size: int, far: int) -> dict[str, torch.Tensor]:
@@ -46,7 +47,7 @@ def examine_batch(answer, dice) -> None:
         before = dict(batch)
         numbers = {name: tensor.clone() for name, tensor in batch.items()}
         given = f"to_device({shown(before)}, {str(device)!r})"
-        came = tell(given, answer, batch, device)
+        came = tell(1, given, answer, batch, device)
         hint = fault(came, batch, before, numbers, torch.device(device))
         if hint:
             raise Wrong(f"{given} gave {shown(came)}", hint)
@@ -123,7 +124,7 @@ def calls(dice):
 
 def examine_devices(answer, dice) -> None:
     """Each thing alone elsewhere, both ways; then calls in which something is not there."""
-    kinds = sorted({"is_cpu", "is_cuda", "is_meta"} & set(_names_in(answer)))
+    kinds = sorted({"is_cpu", "is_cuda", "is_meta"} & names_in(answer))
     if kinds:
         raise Wrong(f"your code uses {kinds[0]}", "It knows one kind of device. Compare `.device`.")
     wrong = {}  # name: what was seen
@@ -134,7 +135,7 @@ def examine_devices(answer, dice) -> None:
         given = "parameters on {}, buffers on {}, tensors on {}".format(*words)
         wanted = set(words) - {"none"} in ({"cpu"}, {"meta"})
         try:
-            came = tell(given, answer, model, *tensors)
+            came = tell(2, given, answer, model, *tensors)
         except Wrong as error:
             if wrong:
                 break  # what was wrong before says more
@@ -154,10 +155,9 @@ def explained(wrong: dict[str, str], right: dict[str, str]) -> tuple[str, str]:
     seen = wrong[name]
     if not right:
         return seen, "It is the other way round: True if all is on one device."
-    if name == "same" and name in right:
-        return seen, "Any device will do, if it is the same one for all."
     if name == "same":
-        return seen, "Do you compare a device with a text, such as 'cpu'? They are never equal."
+        group = "Compare devices: a text, or a group of tensors, is none."
+        return seen, "Any device will do, if it is the same for all." if name in right else group
     if not {"tensors", "parameter", "buffer"} <= wrong.keys():
         return seen, UNSEEN[name]
     only = "You compare the tensors with one another only. Where is the model?"
@@ -205,7 +205,7 @@ def examine_timing(answer, dice) -> None:
         times = (busy * dice.randint(6, 9), dice.randint(1, 99) / 100, dice.randint(11, 59) / 10)
         *device, done = fake_device(*times, now=dice.uniform(100, 900))
         given = "earlier work {} s, handing over {} s, the work {} s".format(*times)
-        came = tell(given, answer, *device)
+        came = tell(3, given, answer, *device)
         if not same(came, times[1] + times[2]):
             hint = fault_in_calls(came, done, times[1])
             if hint:

@@ -111,7 +111,7 @@ def tried_flops(answer, widths, rows) -> list[Trial]:
     try:
         came = ask(answer, list(widths), rows)
     except Wrong as error:
-        long = len(widths) != 3 and ("IndexError" in error.seen or "unpack" in error.seen)
+        long = len(widths) != 3 and ("IndexError" in error.error or "unpack" in error.error)
         raise Wrong(f"{given}: {error.seen}", LENGTHS if long else error.hint) from None
     right = same(came, flops(widths, rows))
     return [] if right else [Trial(given, came, (widths, rows))]
@@ -223,6 +223,11 @@ EXERCISES = {
             "In the loop, append each detached loss to a list. After the loop, make one tensor of"
             " them with `torch.stack`, and read it once.",
         ),
-        handed_over=("train", "train_and_keep", "plain_loop", "losses_on_device", "one_function"),
+        handed_over=(
+            "train_and_keep",
+            "plain_loop",
+            "losses_on_device",
+            "one_function",
+        ),
     ),
 }

@@ -22,7 +22,12 @@ TRAINING = "my_training(model, data, epochs)"
 LR = 0.01
 OTHER_LRS = (1.0, 0.1, 0.05, 0.02, 0.005, 0.001, 1e-4)
 STEPS_A_READ = 10
-BY_ARRAY = ("tolist", "numpy", "__array__")  # these wait too, and the profiler does not see them
+BY_ARRAY = (
+    "tolist",
+    "numpy",
+    "__array__",
+    "cpu",
+)  # these wait too, and the profiler does not see them
 flowers = functools.cache(load_iris)
 
 

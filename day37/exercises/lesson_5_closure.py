@@ -17,8 +17,8 @@ def ask_of(advice: dict[str, str], fn, *args):
     try:
         return ask(fn, *args)
     except Wrong as error:
-        known = [hint for words, hint in advice.items() if words in error.seen]
-        raise Wrong(error.seen, [*known, error.hint][0]) from None
+        known = [hint for words, hint in advice.items() if words in error.error]
+        raise Wrong(error.seen, [*known, error.hint][0], error.error) from None
 
 
 def each_call(calls, of) -> list:

@@ -27,7 +27,7 @@ class Network(nn.Module):
         super().__init__()
         for name, layer in layers.items():
             self.add_module(name, layer)
-        self._order = order
+        self._order = tuple(order)
 
     def forward(self, x: Tensor) -> Tensor:
         """The last layer's output."""

@@ -1,6 +1,7 @@
 """Running a student's code: ten seconds at most; what it prints or raises is shown as theirs."""
 
 import _thread
+import builtins
 import contextlib
 import io
 import linecache
@@ -23,13 +24,14 @@ class Wrong(Exception):
     """Why an answer is not right yet.
 
     `seen`: what was done and what came out, in words. `hint`: the hint for a mistake that is
-    known; empty for any other.
+    known; empty for any other. `error`: what their code raised, without the line.
     """
 
-    def __init__(self, seen: str, hint: str = ""):
+    def __init__(self, seen: str, hint: str = "", error: str = ""):
         super().__init__(seen)
         self.seen = seen
         self.hint = hint
+        self.error = error
 
 
 def ask(fn: Callable, *args, **names):
@@ -45,9 +47,16 @@ def ask(fn: Callable, *args, **names):
     except (KeyboardInterrupt, Wrong):
         raise
     except BaseException as error:  # SystemExit too: whatever their code raises is shown
-        raise Wrong(
-            f"your code raised {_first_line(error)}{_place(error)}", _advice(error)
-        ) from None
+        said = _first_line(error)
+        raise Wrong(f"your code raised {said}{_place(error)}", _advice(error), said) from None
+
+
+def ask_told(given: str, fn: Callable, *args):
+    """As `ask`; what it says of an error begins with the call, in words."""
+    try:
+        return ask(fn, *args)
+    except Wrong as error:
+        raise Wrong(f"{given}: {error.seen}", error.hint, error.error) from None
 
 
 def within(seconds: float, fn: Callable[[], object]):
@@ -97,15 +106,25 @@ def _interrupt() -> None:
 
 @contextlib.contextmanager
 def what_it_prints():
-    """Inside, prints are kept: a list whose one text is there afterwards, shortened."""
+    """Inside, prints are kept: a list whose one text is there afterwards, shortened.
+
+    `input` raises an error: a box to be filled in would outlast the ten seconds.
+    """
     kept = []
     paper = io.StringIO()
+    before = builtins.input
+    builtins.input = _no_input
     try:
         with contextlib.redirect_stdout(paper):
             yield kept
     finally:
+        builtins.input = before
         text = paper.getvalue().strip()
         kept.append(text if len(text) <= PRINTED else f"{text[:PRINTED]} ...")
+
+
+def _no_input(*_):
+    raise RuntimeError("nobody can answer `input` here: use what your function is given")
 
 
 def _first_line(error: BaseException) -> str:
@@ -128,6 +147,8 @@ def _advice(error: BaseException) -> str:
     """A hint for the errors that a wrong signature and a name that is not there give."""
     if isinstance(error, RecursionError):
         return "Your function calls itself without an end."
+    if isinstance(error, UnboundLocalError):
+        return "On one way through your code this name gets no value. Which way is it?"
     if isinstance(error, NameError):
         return "Is the name spelt as in your other cells, and has the cell that makes it been run?"
     return ""

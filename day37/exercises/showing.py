@@ -33,7 +33,7 @@ def _is_meta(value) -> bool:
 
 
 def same(came, wanted) -> bool:
-    """Whether two values are the same: numbers to a millionth, tuples and lists alike.
+    """Whether two values are the same: numbers to five digits, tuples and lists alike.
 
     The kinds of `came` are plain ones only: an object that claims to equal everything does not.
     A tensor with one number is no number, and True is not 1.
@@ -42,7 +42,7 @@ def same(came, wanted) -> bool:
         return isinstance(came, bool | np.bool_) and bool(came) == wanted
     if isinstance(wanted, Real):
         plain = isinstance(came, int | float | np.number) and not isinstance(came, bool)
-        return plain and math.isclose(float(came), float(wanted), rel_tol=1e-6, abs_tol=1e-15)
+        return plain and math.isclose(float(came), float(wanted), rel_tol=1e-5, abs_tol=1e-15)
     if isinstance(wanted, list | tuple):
         listed = isinstance(came, list | tuple | np.ndarray) and len(came) == len(wanted)
         return listed and all(map(same, came, wanted))

@@ -241,7 +241,7 @@ WRONG_DEVICES = {
     "first data": (first_tensor, "only the first counts"),
     "last data": (last_tensor, "only the last counts"),
     "certain": (compared_with(torch.device("cpu")), "Any device will do"),
-    "text": (compared_with("cpu"), "They are never equal"),
+    "text": (compared_with("cpu"), "a text, or a group of tensors"),
     "turned": (lambda model, *data: not by_a_set(model, *data), "the other way round"),
     "next parameter": (next_parameter, "may have no parameters"),
     "false without parameters": (false_without_parameters, "may have no parameters"),

@@ -17,6 +17,8 @@ from day37.experiments.step_queue import StepQueue
 from day37.training import make_step, train
 from tests.exercises.marking import fails, fresh, passes
 
+ANOTHER = draw(Random(3))[0]
+
 
 def counted_by_torch(widths, rows):
     from torch.utils.flop_counter import FlopCounterMode
@@ -316,7 +318,7 @@ def numbers(losses):
 
 
 def own_model(model, data, epochs):
-    return read_once(copy.deepcopy(draw(Random(3))[0]), data, epochs)
+    return read_once(copy.deepcopy(ANOTHER), data, epochs)
 
 
 def with_momentum(model, data, epochs):
@@ -346,7 +348,7 @@ WRONG_TRAININGS = {
     "tensor": (lambda m, d, n: torch.stack(kept(m, d, n)).detach(), "not tensors"),
     "own model": (own_model, "this model"),
     "momentum": (with_momentum, "a later one is not"),
-    "the library's": (by_the_library, "your code uses train"),
+    "the library's": (by_the_library, "One read can bring many"),
     "nothing": (lambda m, d, n: print(n), "is there a return?"),
 }
 
