@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import day37
-from day37.exercises import checking, solved
+from day37.exercises import checking, lesson_1, solved
 from day37.exercises.checking import Exercise, Mistake, check, gives, like, was_tried
 from day37.exercises.showing import same, shown
 from tests.exercises.marking import fresh
@@ -100,9 +100,10 @@ def test_it_is_not_kept_unless_it_is_to_be():
     assert solved.progress().solved == ()
 
 
-def test_a_known_mistake_has_its_hint_once_and_then_three_hints_rise():
+def test_a_known_mistake_has_its_hint_alone_once_and_then_three_hints_rise():
     texts = [check("9.1", lambda n: n * n).text for _ in range(5)]
     assert texts[0].startswith("double(") and texts[0].endswith("Hint: That is the square.")
+    assert all("Hint: That is the square." in text for text in texts)
     ends = [text.splitlines()[-1].strip() for text in texts[1:]]
     assert ends == [f"Hint {i} of 3: {HINTS[i - 1]}" for i in (1, 2, 3, 3)]
     assert solved.progress().solved == ()
@@ -182,6 +183,70 @@ class ClaimsAll(int):
 def test_what_is_no_answer_is_refused(answer, words):
     found = check("9.1", answer)
     assert found.solved is False and words in found.text, found
+
+
+def through_a_helper(n):
+    return uses_it(n)
+
+
+def by_alias(n):
+    return ANOTHER_NAME(n)
+
+
+ANOTHER_NAME = doubled
+
+
+def by_the_exercises_own(n):
+    return OWN(n) and 2 * n
+
+
+OWN = lesson_1.count
+
+
+def by_a_closure():
+    hidden = doubled
+    return lambda n: hidden(n)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (through_a_helper, "doubled"),
+        (by_alias, "doubled"),
+        (by_a_closure(), "doubled"),
+        (lambda n, twice=doubled: twice(n), "doubled"),
+        (by_the_exercises_own, "day37.exercises.lesson_1.count"),
+    ],
+)
+def test_what_is_to_be_written_is_seen_by_any_name(answer, name):
+    assert check("9.1", answer).text.startswith(f"your code uses {name}\n")
+
+
+def test_a_mode_of_an_earlier_cell_is_no_matter(monkeypatch):
+    def examine(answer, dice):
+        torch.ones(2, requires_grad=True).sum().backward()
+
+    exercise = Exercise("double(n)", examine, HINTS)
+    monkeypatch.setattr(checking, "exercises", lambda: {"9.1": exercise})
+    with torch.no_grad():
+        assert check("9.1", lambda n: n, save=False).solved
+    with torch.inference_mode():
+        assert check("9.1", lambda n: n, save=False).solved
+
+
+def test_a_question_to_the_reader_is_an_error():
+    text = check("9.1", lambda n: input("?")).text
+    assert "RuntimeError: nobody can answer `input` here" in text
+    assert input is not checking.what_it_prints and input.__name__ != "_no_input"
+
+
+def test_a_number_in_place_of_a_text_is_understood(monkeypatch):
+    assert check(9.1, lambda n: 2 * n, save=False).solved
+    assert check(["9.1"]).solved is None
+
+
+def test_the_call_is_shown_with_an_error():
+    assert check("9.1", lambda n: n / 0).text.startswith("double(")
 
 
 def test_an_unknown_number_is_told_and_not_raised():

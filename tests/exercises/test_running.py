@@ -103,6 +103,12 @@ def ends_python():
     raise SystemExit(3)
 
 
+def on_one_way_only(ready=False):
+    if ready:
+        value = 1
+    return value
+
+
 def misspelt():
     return sampels  # noqa: F821
 
@@ -113,6 +119,7 @@ def misspelt():
         (broken, ([],), "your code raised ZeroDivisionError: division by zero, in your line", ""),
         (calls_itself, (), "RecursionError", "calls itself"),
         (ends_python, (), "your code raised SystemExit: 3, in your line", ""),
+        (on_one_way_only, (), "UnboundLocalError", "On one way through your code"),
         (misspelt, (), "NameError: name 'sampels' is not defined", "spelt"),
         (broken, (), "TypeError: broken() missing 1 required", ""),
     ],
