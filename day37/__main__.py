@@ -15,7 +15,7 @@ from day37.machines.recording import load, why_not_writable
 # What is printed where an encoding lacks a character: a form of it that every encoding has.
 PLAIN = {"µ": "u", "μ": "u", "→": "->", "·": "*", "×": "x", "÷": "/", "√": "sqrt", "²": "^2"}
 PLAIN |= {"±": "+/-", "≈": "~", "−": "-", "–": "-", "—": "-", "…": "...", "≤": "<=", "≥": ">="}
-PLAIN |= {"®": "(R)", "™": "(TM)"}
+PLAIN |= {"®": "(R)", "™": "(TM)", "✓": "[x]", "○": "[ ]", "✗": "[-]"}
 PLAIN |= dict.fromkeys("‘’", "'") | dict.fromkeys("“”", '"')
 
 
