@@ -85,8 +85,7 @@ def _judge(number: str, exercise: Exercise, answer, save: bool) -> Answer:
         try:
             refuse_what_others_made(answer, exercise.call, exercise.handed_over)
             # The student's next random numbers stay; an earlier cell may have left gradients off.
-            seeds = torch.random.fork_rng(devices=[])
-            with seeds, torch.inference_mode(False), torch.enable_grad():
+            with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
                 exercise.examine(answer, random.Random())
             wrong = None
         except Wrong as error:

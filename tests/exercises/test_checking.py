@@ -115,6 +115,24 @@ def test_after_a_right_answer_the_hints_begin_anew():
     assert "Hint 1 of 3" in check("9.1", lambda n: 3).text
 
 
+def test_after_a_right_answer_a_known_mistake_has_its_hint_alone_again():
+    for answer in (lambda n: n * n, lambda n: 2 * n):
+        check("9.1", answer, save=False)
+    assert "of 3" not in check("9.1", lambda n: n * n).text
+
+
+def test_an_answer_may_change_what_it_was_given():
+    def first(values):
+        found = values[0]
+        values.clear()
+        return found
+
+    examine = gives("first(values)", lambda values: values[0], lambda dice: [([3, 4],)])
+    examine(first, random.Random())
+    with pytest.raises(checking.Wrong, match=r"first\(\[3, 4\]\) gave 4"):
+        examine(lambda values: first(values) + 1, random.Random())
+
+
 def test_what_was_given_and_what_came_is_named_and_not_what_is_right(monkeypatch):
     n = next(iter(numbers(random.Random(1))))[0]
     seeded = random.Random(1)

@@ -1,5 +1,6 @@
 """A student's code: its time limit, its errors and its prints."""
 
+import statistics
 import threading
 import time
 
@@ -137,6 +138,11 @@ def test_the_line_of_the_error_is_the_students_and_not_a_librarys():
 
     with pytest.raises(Wrong, match=r"in your line \d+: return torch\.ones\(2, 3\) @"):
         ask(mixed)
+
+
+def test_nor_does_it_stand_in_pythons_own_library():
+    with pytest.raises(Wrong, match=r"in your line \d+: ask\(lambda: statistics\.mean\(\[\]\)\)"):
+        ask(lambda: statistics.mean([]))
 
 
 def test_prints_are_kept_and_shortened():
