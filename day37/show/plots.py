@@ -282,7 +282,8 @@ def _ladder(*ladders: Ladder) -> Axes:
     best = f"at best in {first.step_us(first.best):.3g} µs a step: {first.best.name}"
     title = f"The same losses, {best}\n{first.origin}"
     label = f"µs per step (in brackets: {EPOCHS:,} losses in, everything counted)"
-    axes = new_axes(label, "", title, size=(8, 4.6))
+    height = max(4.6, 1.6 + 0.2 * len(names) * len(ladders))  # inches: each number has its line
+    axes = new_axes(label, "", title, size=(8, height))
     small = {"fontsize": "small", "va": "center"}
     missing = {}
     for i, ladder in enumerate(ladders):
@@ -308,7 +309,7 @@ def _ladder(*ladders: Ladder) -> Axes:
     axes.set(xscale="log", yticks=range(len(names)), yticklabels=names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.2)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.16))
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.4, -0.74 / height))
     return axes
 
 

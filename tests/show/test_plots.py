@@ -1,5 +1,7 @@
 """The figures, read back from what matplotlib draws; results and numbers are made by hand."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from matplotlib.colors import to_hex
@@ -735,6 +737,16 @@ def test_a_ladder_shows_us_a_step_in_the_row_of_its_way():
     points = axes.containers[0].lines[0]
     assert points.get_xdata().tolist() == pytest.approx([400, 90])
     assert [row_of(axes, place) for place in points.get_ydata()] == ["plain", "quick"]
+
+
+def test_ladders_of_a_class_have_a_line_of_text_for_each_number():
+    figure = plot(*[ladder()] * 8).figure
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if "(" in text.get_text()]
+    middles = sorted((box.y0 + box.y1) / 2 for box in boxes)
+    height = max(box.height for box in boxes)
+    gaps = [high - low for low, high in pairwise(middles)]
+    assert len(boxes) >= 16 and min(gaps) > 0.8 * height
 
 
 def test_a_ladder_shows_the_middle_halves():
