@@ -44,6 +44,30 @@ def test_environment_yml_has_the_names_and_floors_of_pyproject():
     assert all(re.fullmatch(r">=[\d.]+", floor) for floor in floors.values())
 
 
+def test_binder_installs_the_lab_alone_by_one_python():
+    """Its tool reads `python=3.13`, and takes `python>=3.11` for none. With a pip part that names
+    a folder, each change of a text would install PyTorch anew.
+    """
+    project = PYPROJECT["project"]
+    listed = map(Requirement, project["dependencies"] + project["optional-dependencies"]["lab"])
+    floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in listed}
+    text = (ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8")
+    python, *rest = yaml.safe_load(text)["dependencies"]
+    assert re.fullmatch(r"python=3\.1[1-4]", python)
+    *packages, pip, builder = rest
+    assert {r.name: str(r.specifier) for r in map(Requirement, packages)} == floors
+    assert [pip, builder] == ["pip", *PYPROJECT["build-system"]["requires"]]
+    post = ROOT / ".binder" / "postBuild"
+    assert "--no-deps --no-build-isolation" in post.read_text(encoding="utf-8")
+    tracked = subprocess.run(
+        ["git", "ls-files", "--stage", ".binder/postBuild"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert not tracked.stdout or tracked.stdout.startswith("100755")
+
+
 BARE = """
 import sys
 import importlib.machinery
