@@ -23,6 +23,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
 
 
+def conda_floors(listed):
+    """The lowest version of each package in pyproject's lines, by its name in conda."""
+    # conda's torch brings triton where it is
+    everywhere = [r for r in map(Requirement, listed) if r.name != "triton"]
+    return {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in everywhere}
+
+
 def test_environment_yml_has_the_names_and_floors_of_pyproject():
     project = PYPROJECT["project"]
     makes_alone = ("bench", "browser")
@@ -32,9 +39,7 @@ def test_environment_yml_has_the_names_and_floors_of_pyproject():
         if name not in makes_alone
     }
     listed = project["dependencies"] + [line for lines in extras.values() for line in lines]
-    # conda's torch brings triton where it is
-    everywhere = [r for r in map(Requirement, listed) if r.name != "triton"]
-    floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in everywhere}
+    floors = conda_floors(listed)
     floors["python"] = project["requires-python"]
     *conda, pip, from_pip = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
         "dependencies"
@@ -49,8 +54,7 @@ def test_binder_installs_the_lab_alone_by_one_python():
     a folder, each change of a text would install PyTorch anew.
     """
     project = PYPROJECT["project"]
-    listed = map(Requirement, project["dependencies"] + project["optional-dependencies"]["lab"])
-    floors = {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in listed}
+    floors = conda_floors(project["dependencies"] + project["optional-dependencies"]["lab"])
     text = (ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8")
     python, *rest = yaml.safe_load(text)["dependencies"]
     assert re.fullmatch(r"python=3\.1[1-4]", python)

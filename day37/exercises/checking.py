@@ -4,7 +4,7 @@ import copy
 import inspect
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 
 import torch
@@ -49,7 +49,7 @@ class Answer:
     number: str
     solved: bool | None
     text: str
-    printed: str = field(default="", repr=False)
+    printed: str = ""
 
     def __repr__(self) -> str:
         state = {True: "✓ right", False: "✗ not yet", None: "○ not tried yet"}[self.solved]
@@ -118,7 +118,7 @@ def takes(answer, call: str) -> None:
     if not callable(answer):
         raise Wrong(
             f"you gave {shown(answer)}",
-            f"Give the function itself, by its name alone: {call[: call.index('(')]}.",
+            f"Give the function itself, by its name alone: {call.partition('(')[0]}.",
         )
     names = call[call.index("(") + 1 : -1].split(", ")
     try:
@@ -150,7 +150,7 @@ def gives(
         for args in cases(dice):
             kept = copy.deepcopy(args)
             words = ", ".join(shown(each) for each in kept)
-            given = f"{call[: call.index('(')]}({words})"
+            given = f"{call.partition('(')[0]}({words})"
             came = ask_told(given, answer, *args)
             if not same(came, right(*copy.deepcopy(kept))):
                 trials.append(Trial(given, came, kept))

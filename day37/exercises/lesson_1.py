@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from day37.exercises.checking import Exercise, Mistake, Trial, gives, judge, like, takes
-from day37.exercises.running import Wrong, ask, ask_told
+from day37.exercises.running import ask_told
 from day37.exercises.showing import same, shown
 from day37.model import MLP
 
@@ -157,6 +157,7 @@ COUNT_MISTAKES = (
     Mistake("A count is a whole number.", lambda came, *_: isinstance(came, list | tuple)),
 )
 DOWN = "For each row you need one class. Along which dimension do the classes lie?"
+ACCURACY_ERRORS = {"size of tensor": DOWN, "shape": DOWN}
 ACCURACY_MISTAKES = (
     Mistake(
         "Give a number of Python, not a tensor: `.item()` brings it.",
@@ -202,12 +203,7 @@ def examine_accuracy(answer, dice) -> None:
         labels = [(b + 1) % classes if i in wrong else b for i, b in enumerate(best)]
         right = torch.tensor(labels)
         given = f"accuracy_of(scores of shape ({rows}, {classes}), labels {shown(labels)})"
-        try:
-            came = ask(answer, scores.clone(), right.clone())
-        except Wrong as error:
-            down = "size of tensor" in error.error or "shape" in error.error
-            hint = DOWN if down else error.hint
-            raise Wrong(f"{given}: {error.seen}", hint) from None
+        came = ask_told(given, answer, scores.clone(), right.clone(), advice=ACCURACY_ERRORS)
         if not same(came, (rows - len(wrong)) / rows):
             trials.append(Trial(given, came, (scores, right)))
     judge(trials, ACCURACY_MISTAKES)

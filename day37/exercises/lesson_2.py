@@ -5,26 +5,20 @@ from torch import nn
 
 from day37.exercises.checking import Exercise, Trial, judge, like, takes
 from day37.exercises.refusing import names_in
-from day37.exercises.running import Wrong, ask
+from day37.exercises.running import Wrong, ask_told
 from day37.exercises.showing import same, shown
 
-ERRORS = {  # the exercise, what stands in an error → the hint
-    (1, "KeyError"): "Another batch has other names. Go through those that it has.",
-    (1, "cuda"): "Not every machine has CUDA. Use the `device` that is given.",
-    (1, "'dict' object has no"): "A dict has no `.to`: its tensors have. Take them one by one.",
-    (2, "no attribute 'device'"): "A model has no `.device`. The tensors that it keeps have one.",
-    (2, "positional argument"): "Keep the star in (model, *tensors): it takes any number of them.",
-    (3, "unsupported operand"): "`clock` is a function: it tells the time when called, with ().",
+BATCH_ERRORS = {  # what stands in an error → the hint
+    "'dict' object has no": "A dict has no `.to`: its tensors have. Take them one by one.",
+    "cuda": "Not every machine has CUDA. Use the `device` that is given.",
+    "KeyError": "Another batch has other names. Go through those that it has.",
 }
-
-
-def tell(number: int, given: str, answer, *args):
-    """What a student's function gives; an error of theirs with what was given, and a hint."""
-    try:
-        return ask(answer, *args)
-    except Wrong as error:
-        fits = [h for (n, text), h in ERRORS.items() if n == number and text in error.error]
-        raise Wrong(f"{given}: {error.seen}", [error.hint, *fits][-1]) from None
+DEVICE_ERRORS = {
+    "positional argument": "Keep the star in (model, *tensors): it takes any number of them.",
+    "no attribute 'device'": "A model has no `.device`. The tensors that it keeps have one.",
+}
+CLOCK = "`clock` is a function: it tells the time when called, with ()."
+TIMED_ERRORS = {"unsupported operand": CLOCK}
 
 
 def draw_batch(dice, size: int, far: int) -> dict[str, torch.Tensor]:
@@ -47,7 +41,7 @@ def examine_batch(answer, dice) -> None:
         before = dict(batch)
         numbers = {name: tensor.clone() for name, tensor in batch.items()}
         given = f"to_device({shown(before)}, {str(device)!r})"
-        came = tell(1, given, answer, batch, device)
+        came = ask_told(given, answer, batch, device, advice=BATCH_ERRORS)
         hint = fault(came, batch, before, numbers, torch.device(device))
         if hint:
             raise Wrong(f"{given} gave {shown(came)}", hint)
@@ -135,7 +129,7 @@ def examine_devices(answer, dice) -> None:
         given = "parameters on {}, buffers on {}, tensors on {}".format(*words)
         wanted = set(words) - {"none"} in ({"cpu"}, {"meta"})
         try:
-            came = tell(2, given, answer, model, *tensors)
+            came = ask_told(given, answer, model, *tensors, advice=DEVICE_ERRORS)
         except Wrong as error:
             if wrong:
                 break  # what was wrong before says more
@@ -205,7 +199,7 @@ def examine_timing(answer, dice) -> None:
         times = (busy * dice.randint(6, 9), dice.randint(1, 99) / 100, dice.randint(11, 59) / 10)
         *device, done = fake_device(*times, now=dice.uniform(100, 900))
         given = "earlier work {} s, handing over {} s, the work {} s".format(*times)
-        came = tell(3, given, answer, *device)
+        came = ask_told(given, answer, *device, advice=TIMED_ERRORS)
         if not same(came, times[1] + times[2]):
             hint = fault_in_calls(came, done, times[1])
             if hint:

@@ -6,7 +6,7 @@ import numpy as np
 
 from day37.exercises.checking import Exercise, Mistake, Trial, gives, judge, like, takes
 from day37.exercises.lesson_3_training import TRAINING, examine_training
-from day37.exercises.running import Wrong, ask
+from day37.exercises.running import ask_told
 from day37.exercises.showing import same, shown
 from day37.experiments.step_queue import StepQueue
 
@@ -108,11 +108,8 @@ def examine_flops(answer, dice) -> None:
 def tried_flops(answer, widths, rows) -> list[Trial]:
     """The trial if the answer is wrong. Where the length of the list stops it, a hint says so."""
     given = f"step_flops({shown(widths)}, {rows})"
-    try:
-        came = ask(answer, list(widths), rows)
-    except Wrong as error:
-        long = len(widths) != 3 and ("IndexError" in error.error or "unpack" in error.error)
-        raise Wrong(f"{given}: {error.seen}", LENGTHS if long else error.hint) from None
+    advice = {} if len(widths) == 3 else {"IndexError": LENGTHS, "unpack": LENGTHS}
+    came = ask_told(given, answer, list(widths), rows, advice=advice)
     right = same(came, flops(widths, rows))
     return [] if right else [Trial(given, came, (widths, rows))]
 

@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from day37.data import load_iris
 from day37.exercises.checking import Mistake, Trial, judge, takes
 from day37.exercises.running import Wrong, ask
+from day37.exercises.showing import same
 from day37.experiments.operations import count_reads
 from day37.model import MLP
 from day37.timing import with_threads
@@ -78,16 +78,8 @@ def adding_up(model, data, epochs) -> list[float]:
 
 
 def alike(came, wanted) -> bool:
-    """Whether two lists of numbers are the same, to 1e-4 of each."""
-    if not isinstance(came, list | tuple | np.ndarray) or len(came) != len(wanted):
-        return False
-    return all(map(close, came, wanted))
-
-
-def close(came, wanted) -> bool:
-    """Whether a value is a number, and this one to 1e-4."""
-    plain = isinstance(came, int | float | np.number) and not isinstance(came, bool)
-    return plain and math.isclose(came, wanted, rel_tol=1e-4)
+    """Whether these are the losses, or the loss, to 1e-4: another way adds in another order."""
+    return same(came, wanted, tolerance=1e-4)
 
 
 def is_tensor(value) -> bool:
@@ -149,11 +141,11 @@ TRAINING_MISTAKES = (
     Mistake(
         "Your first loss is another already. Is it the mean loss of this model, on this data's"
         " training rows?",
-        lambda came, model, data, epochs, right: not close(came[0], right[0]),
+        lambda came, model, data, epochs, right: not alike(came[0], right[0]),
     ),
     Mistake(
         "Your first loss is right, a later one is not. What does your step change, and by what?",
-        lambda came, model, data, epochs, right: close(came[0], right[0]) and len(came) == epochs,
+        lambda came, model, data, epochs, right: alike(came[0], right[0]) and len(came) == epochs,
     ),
 )
 ONE_BY_ONE = (

@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from day37.exercises.checking import Exercise, Mistake, Trial, gives, judge, like, takes
+from day37.exercises.lesson_3_training import BY_ARRAY
 from day37.exercises.running import Wrong, ask
 from day37.exercises.showing import same, shown
 from day37.experiments.operations import count_reads
@@ -72,8 +73,7 @@ COST_MISTAKES = (
     Mistake("Two numbers are wanted: return read, share.", lambda came, *_: np.ndim(came) == 0),
 )
 
-AT_ONCE = ("tolist", "numpy", "cpu", "__array__")  # bring all of a tensor; the others one number
-READS = (*AT_ONCE, "item", "__float__", "__int__", "__bool__", "__format__", "__repr__")
+READS = (*BY_ARRAY, "item", "__float__", "__int__", "__bool__", "__format__", "__repr__")
 
 
 class Watch(TorchFunctionMode):
@@ -110,7 +110,7 @@ class Watch(TorchFunctionMode):
         if not self.there and (single or name in READS):
             reads = self.late if len(self.losses) >= self.epochs else self.early
             reads += [name.strip("_")] * (len(args[0]) if single else 1)
-            self.there = name in AT_ONCE and args[0].numel() >= self.epochs
+            self.there = name in BY_ARRAY and args[0].numel() >= self.epochs
         return func(*args, **(kwargs or {}))
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from day37.exercises.checking import Exercise, Mistake, Trial, judge
-from day37.exercises.lesson_5_closure import STOP_BELOW, ask_of, each_call
+from day37.exercises.lesson_5_closure import STOP_BELOW, each_call
 from day37.exercises.lesson_5_hooks import FORWARD_COUNTS
-from day37.exercises.running import Wrong
+from day37.exercises.running import Wrong, ask_told
 from day37.exercises.showing import shown
 
 
@@ -141,7 +141,7 @@ def examine_mean(answer, dice) -> None:
         raise Wrong(f"you gave something of the type {type(answer).__name__}", hint)
     trials = []
     for calls in call_lists(dice):
-        came = ask_of(MEAN_ERRORS, call_objects, answer, list(calls))
+        came = ask_told("", call_objects, answer, list(calls), advice=MEAN_ERRORS)
         if not close(came, each_call(calls, statistics.fmean)):
             words = ", ".join(f"{'ab'[who]}({shown(number)})" for who, number in calls)
             trials.append(Trial(f"of your objects a and b, {words}", came, (calls,)))

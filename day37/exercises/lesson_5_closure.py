@@ -4,21 +4,12 @@ import copy
 
 from day37.data import load_iris
 from day37.exercises.checking import Exercise, Mistake, Trial, judge, takes
-from day37.exercises.running import Wrong, ask
+from day37.exercises.running import Wrong, ask, ask_told
 from day37.exercises.showing import shown
 from day37.model import MLP
 from day37.training import train
 
 STOP = "stop_below(limit)"
-
-
-def ask_of(advice: dict[str, str], fn, *args):
-    """As `ask`, with a hint for the errors in whose text one of these words stands."""
-    try:
-        return ask(fn, *args)
-    except Wrong as error:
-        known = [hint for words, hint in advice.items() if words in error.error]
-        raise Wrong(error.seen, [*known, error.hint][0], error.error) from None
 
 
 def each_call(calls, of) -> list:
@@ -147,7 +138,7 @@ def examine_stop(answer, dice) -> None:
     takes(answer, STOP)
     trials = []
     for calls in curves(dice):
-        came = ask_of(STOP_ERRORS, call_closures, answer, list(calls))
+        came = ask_told("", call_closures, answer, list(calls), advice=STOP_ERRORS)
         if not all(c is w for c, w in zip(came, each_call(calls, below), strict=True)):
             a, b = (f"{'ab'[who]} = stop_below({limit})" for who, (_, _, limit) in calls[:2])
             words = ", ".join(f"{'ab'[who]}({epoch}, {loss})" for who, (epoch, loss, _) in calls)

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from day37.exercises.checking import Exercise, Mistake, Trial, judge, takes
-from day37.exercises.lesson_5_closure import ask_of
-from day37.exercises.running import Wrong
+from day37.exercises.running import Wrong, ask_told
 from day37.exercises.showing import same, shown
 
 COUNTS = "forward_counts(model, x)"
@@ -158,7 +157,7 @@ def examine_counts(answer, dice) -> None:
         for module in (model, model.get_submodule(names[0])):
             module.register_forward_hook(lambda module, inputs, output: None)
         before = hooks_of(model), [module.training for module in model.modules()]
-        came = ask_of(COUNT_ERRORS, answer, model, x)
+        came = ask_told("", answer, model, x, advice=COUNT_ERRORS)
         if not (isinstance(came, dict) and counted(came, right_counts(names, order))):
             given = f"forward_counts of a model that runs {', '.join(order)}"
             trials.append(Trial(given, came, (names, order)))

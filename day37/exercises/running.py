@@ -51,12 +51,17 @@ def ask(fn: Callable, *args, **names):
         raise Wrong(f"your code raised {said}{_place(error)}", _advice(error), said) from None
 
 
-def ask_told(given: str, fn: Callable, *args):
-    """As `ask`; what it says of an error begins with the call, in words."""
+def ask_told(given: str, fn: Callable, *args, advice: dict[str, str] | None = None):
+    """As `ask`; what it says of an error begins with the call, in words, if `given` is not empty.
+
+    `advice`: words that an error may hold, each with its hint; the first that fits is given.
+    """
     try:
         return ask(fn, *args)
     except Wrong as error:
-        raise Wrong(f"{given}: {error.seen}", error.hint, error.error) from None
+        seen = ": ".join(filter(None, (given, error.seen)))
+        fits = [hint for words, hint in (advice or {}).items() if words in error.error]
+        raise Wrong(seen, [*fits, error.hint][0], error.error) from None
 
 
 def within(seconds: float, fn: Callable[[], object]):

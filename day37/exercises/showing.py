@@ -32,8 +32,8 @@ def _is_meta(value) -> bool:
     return isinstance(value, torch.Tensor) and value.is_meta
 
 
-def same(came, wanted) -> bool:
-    """Whether two values are the same: numbers to five digits, tuples and lists alike.
+def same(came, wanted, tolerance: float = 1e-5) -> bool:
+    """Whether two values are the same: numbers to a share of them, tuples and lists alike.
 
     The kinds of `came` are plain ones only: an object that claims to equal everything does not.
     A tensor with one number is no number, and True is not 1.
@@ -42,11 +42,11 @@ def same(came, wanted) -> bool:
         return isinstance(came, bool | np.bool_) and bool(came) == wanted
     if isinstance(wanted, Real):
         plain = isinstance(came, int | float | np.number) and not isinstance(came, bool)
-        return plain and math.isclose(float(came), float(wanted), rel_tol=1e-5, abs_tol=1e-15)
+        return plain and math.isclose(float(came), float(wanted), rel_tol=tolerance, abs_tol=1e-15)
     if isinstance(wanted, list | tuple):
         listed = isinstance(came, list | tuple | np.ndarray) and len(came) == len(wanted)
-        return listed and all(map(same, came, wanted))
+        return listed and all(same(c, w, tolerance) for c, w in zip(came, wanted, strict=True))
     if isinstance(wanted, dict):
         keyed = isinstance(came, dict) and came.keys() == wanted.keys()
-        return keyed and all(same(came[key], wanted[key]) for key in wanted)
+        return keyed and all(same(came[key], wanted[key], tolerance) for key in wanted)
     return type(came) is type(wanted) and bool(came == wanted)

@@ -147,9 +147,7 @@ def check_compiler() -> Check:
 def compiler_fix(why: str) -> str:
     """The fix for what torch says of a compilation that failed; empty if none is known."""
     folder = _temporary_folder()
-    asked = (
-        os.environ.get("TMPDIR") or folder
-    )  # Python leaves a full one aside, a compiler does not
+    asked = os.environ.get("TMPDIR") or folder  # Python leaves a full one aside; g++ does not
     full = [path for path in (asked, folder) if _is_full(path)]
     folder = (full or [folder])[0]
     fix = fix_for(f"No space left: {why}" if full else why, COMPILER_FIXES)

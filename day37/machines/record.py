@@ -156,7 +156,7 @@ def noted_signals(stop: Stop) -> Iterator[None]:
 
 
 def measure_stages(
-    plan: Iterable[Stage], stop: Stop, keep: Callable[[dict], None] = lambda found: None
+    plan: Iterable[Stage], stop: Stop, keep: Callable[[dict], None]
 ) -> tuple[dict[str, dict], str, int]:
     """The results that were finished, by field and key; a note on the others; the exit status.
 
