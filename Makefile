@@ -7,9 +7,21 @@ VENV := .venv
 NAMED := $(PYTHON)
 PYTHON ?= python3
 # What to install as torch: make test TORCH=torch==2.13.0. Who names none keeps what was installed.
+NAMED_TORCH := $(TORCH)
 ifndef TORCH
 TORCH := $(or $(shell cat $(VENV)/installed 2>/dev/null),torch)
 endif
+# PyTorch's own index of its builds for the CPU. Empty, it is never asked.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# An NVIDIA driver: the kernel's, a container's, WSL's. Tests put a folder before these.
+MACHINE :=
+DRIVER := $(wildcard $(addprefix $(MACHINE),/proc/driver/nvidia /dev/nvidia* /usr/lib/wsl/lib/libcuda.so*))
+# Without one PyPI's build for Linux, with CUDA, is of no use; nor is it on an AMD card. Then torch comes from here,
+# unless the user decides otherwise: by a TORCH, now or before, or by make lab CUDA=1.
+CPU_INDEX := $(if $(NAMED_TORCH)$(filter-out torch,$(TORCH))$(filter 1,$(CUDA))$(DRIVER),,$(TORCH_INDEX))
+# CUDA=1 exchanges a CPU build, which would do for all that is asked of torch: torch!=2.13.0+cpu
+CPU_BUILD := $(notdir $(wildcard $(VENV)/lib/*/site-packages/torch-*+cpu.dist-info))
+NOT_CPU := $(if $(filter 1,$(CUDA)),$(CPU_BUILD:torch-%.dist-info=torch!=%))
 # More words for JupyterLab: make lab LAB_ARGS=--no-browser
 LAB_ARGS ?=
 ifeq ($(OS),Windows_NT)
@@ -63,12 +75,42 @@ endef
 # $(call install,what): it would take a comma for the end of what. uv compiles no bytecode unless told, and then
 # every start is slow. An environment that uv has made has no pip.
 COMMA := ,
+UV_INSTALL := UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
+PIP := $(BIN)/python -m pip
+PUT_PIP := { $(PIP) --version || $(BIN)/python -m ensurepip; } >/dev/null 2>&1
 define install
 if $(with_uv); then \
-	UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python $(1); \
+	$(UV_INSTALL) $(1); \
 else \
-	{ $(BIN)/python -m pip --version || $(BIN)/python -m ensurepip; } >/dev/null 2>&1; \
-	$(BIN)/python -m pip install --quiet $(1); \
+	$(PUT_PIP); \
+	$(PIP) install --quiet $(1); \
+fi
+endef
+
+# A torch that is there is never exchanged. Who has named an index, or uv's choice, keeps to it.
+UV_SETTINGS := uv.toml $(MACHINE)/etc/uv/uv.toml "$${XDG_CONFIG_HOME:-$$HOME/.config}/uv/uv.toml" "$$UV_CONFIG_FILE"
+define wants_cpu_build
+[ -n "$(CPU_INDEX)" ] && [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi && \
+! $(BIN)/python -I -c 'import importlib.metadata as m; m.version("torch")' && \
+! { env | grep -E '^(PIP|UV)_'; "$(PYTHON)" -m pip config list; $(PIP) config list; cat $(UV_SETTINGS); } | \
+	grep -qiE 'index|links|torch.backend'
+endef
+
+# Before all else torch alone: what it needs comes from PyPI as ever, for PyTorch's index has old versions of that.
+# uv knows the index, and looks at the machine itself; an old one knows no --torch-backend. First it is asked whether
+# there is a build, with a short time-out for an index out of reach; the build then has the usual one, on a slow line too.
+UV_TORCH := --no-deps $(if $(filter file,$(origin TORCH_INDEX)),--torch-backend=auto,--index-url $(CPU_INDEX)) torch
+PIP_TORCH := --index-url $(CPU_INDEX) torch
+define cpu_build
+if { $(wants_cpu_build); } >/dev/null 2>&1; then \
+	if $(with_uv); then \
+		echo "make: no NVIDIA driver was found: uv chooses PyTorch's build (for the CPU 0.2 GB); with CUDA: make lab CUDA=1"; \
+		UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 $(UV_INSTALL) --dry-run $(UV_TORCH) 2>/dev/null && $(UV_INSTALL) $(UV_TORCH); \
+	else \
+		echo "make: no NVIDIA driver was found: PyTorch's CPU build is taken (0.2 GB); with CUDA: make lab CUDA=1"; \
+		$(PUT_PIP); \
+		$(PIP) index versions --timeout 5 --retries 0 $(PIP_TORCH) >/dev/null 2>&1 && $(PIP) install --quiet --no-deps $(PIP_TORCH); \
+	fi || echo "make: it could not be had from PyTorch's index: PyPI's build is taken, with CUDA (several GB)"; \
 fi
 endef
 
@@ -106,10 +148,10 @@ $(VENV)/installed: pyproject.toml FORCE
 			"$(PYTHON)" -m venv $(VENV); \
 		fi; \
 	}
-	@[ "$$(cat $@ 2>/dev/null)" = "$(TORCH)" ] && [ -z "$(filter pyproject.toml,$?)" ] || { \
+	@[ "$$(cat $@ 2>/dev/null)" = "$(TORCH)" ] && [ -z "$(NOT_CPU)$(filter pyproject.toml,$?)" ] || { \
 		trap 'exit 1' HUP INT TERM; \
 		[ -e $(VENV)/installing ] || { touch $(VENV)/installing; before=good; }; \
-		{ $(call install,"$(TORCH)" -e ".[lab$(COMMA)test]"); } || { [ "$$before" != good ] || rm $(VENV)/installing; exit 1; }; \
+		{ $(cpu_build); $(call install,"$(TORCH)" $(NOT_CPU) -e ".[lab$(COMMA)test]"); } || { [ "$$before" != good ] || rm $(VENV)/installing; exit 1; }; \
 		echo "$(TORCH)" >$@; rm $(VENV)/installing; \
 		$(BIN)/python -I -c "$$CODE" || { rm $@; echo "make: packages were not installed into $(VENV): $(BIN)/python -m pip config list may say where they are sent"; exit 1; }; \
 	}

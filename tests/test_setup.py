@@ -189,6 +189,12 @@ def make_environment(folder):
         line = f"import sys; sys.path.insert(0, {str(home / 'modules')!r})"
         (packages / "stand_in.pth").write_text(line, encoding="utf-8")
 
+def put_torch(packages, build):
+    if "--dry-run" not in words and not list(packages.glob("torch-*")):
+        (packages / f"torch-{build}.dist-info").mkdir()
+        text = f"Name: torch\\nVersion: {build}\\n"
+        (packages / f"torch-{build}.dist-info" / "METADATA").write_text(text)
+
 def install():
     (home / "environment").write_text(json.dumps(dict(os.environ)), encoding="utf-8")
     packages = Path(sysconfig.get_path("purelib"))
@@ -202,6 +208,12 @@ def install():
         sys.exit("no such version")
     if trouble == "elsewhere":
         return
+    if "--no-deps" in words: # PyTorch's CPU build, alone
+        if trouble == "cannot be reached" or trouble == "breaks" and "--dry-run" not in words:
+            sys.exit("no route, or no such option")
+        put_torch(packages, "9.0+cpu")
+        return
+    put_torch(packages, "9.0")
     (packages / "_editable_impl_day37.pth").write_text(os.getcwd(), encoding="utf-8")
     for program in ("ruff", "jupyter"):
         path = Path(sys.prefix, "bin", program)
@@ -235,15 +247,20 @@ elif name == "uv":
     if words[0] == "venv":
         make_environment(words[-1])
     else:
-        os.execv(words[4], [words[4], __file__, "uv installs"])
+        os.execv(words[4], [words[4], __file__, "uv installs", *words[5:]])
 elif name == "uv installs":
     install()
 elif name == "pip":
     if not pip_is_there.exists():
         sys.exit("No module named pip")
-    if words[0] == "install":
+    if words[0] == "config":
+        print((home / "venv.conf").read_text())
+    if words[0] in ("install", "index"):
         note()
+    if words[0] == "install":
         install()
+    if words[0] == "index" and trouble == "cannot be reached":
+        sys.exit("no route")
 elif name == "ensurepip":
     note()
     pip_is_there.touch()
@@ -272,6 +289,7 @@ class Project:
             (home / "bin" / tool).symlink_to(shutil.which(tool))
         (home / "stand_in.py").write_text(STAND_IN, encoding="utf-8")
         (home / "pip.conf").touch()
+        (home / "venv.conf").touch()
         self.put("python3")
         subprocess.run([sys.executable, home / "stand_in.py", "set up"], check=True)
 
