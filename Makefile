@@ -22,6 +22,8 @@ CPU_INDEX := $(if $(NAMED_TORCH)$(filter-out torch,$(TORCH))$(filter 1,$(CUDA))$
 # CUDA=1 exchanges a CPU build, which would do for all that is asked of torch: torch!=2.13.0+cpu
 CPU_BUILD := $(notdir $(wildcard $(VENV)/lib/*/site-packages/torch-*+cpu.dist-info))
 NOT_CPU := $(if $(filter 1,$(CUDA)),$(CPU_BUILD:torch-%.dist-info=torch!=%))
+# uv 0.7 takes 2.13.0+cpu for 2.13.0 all the same.
+UV_NOT_CPU := $(if $(NOT_CPU),--reinstall-package torch)
 # More words for JupyterLab: make lab LAB_ARGS=--no-browser
 LAB_ARGS ?=
 ifeq ($(OS),Windows_NT)
@@ -72,7 +74,7 @@ command -v uv >/dev/null && ! { env | grep ^PIP_; "$(PYTHON)" -m pip config list
 	grep -qiE 'index|links|proxy|cert|host|constraint'
 endef
 
-# $(call install,what): it would take a comma for the end of what. uv compiles no bytecode unless told, and then
+# $(call install,what,words for uv alone): it would take a comma for the end of what. uv compiles no bytecode unless told, and then
 # every start is slow. An environment that uv has made has no pip.
 COMMA := ,
 UV_INSTALL := UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
@@ -80,7 +82,7 @@ PIP := $(BIN)/python -m pip
 PUT_PIP := { $(PIP) --version || $(BIN)/python -m ensurepip; } >/dev/null 2>&1
 define install
 if $(with_uv); then \
-	$(UV_INSTALL) $(1); \
+	$(UV_INSTALL) $(2) $(1); \
 else \
 	$(PUT_PIP); \
 	$(PIP) install --quiet $(1); \
@@ -151,7 +153,7 @@ $(VENV)/installed: pyproject.toml FORCE
 	@[ "$$(cat $@ 2>/dev/null)" = "$(TORCH)" ] && [ -z "$(NOT_CPU)$(filter pyproject.toml,$?)" ] || { \
 		trap 'exit 1' HUP INT TERM; \
 		[ -e $(VENV)/installing ] || { touch $(VENV)/installing; before=good; }; \
-		{ $(cpu_build); $(call install,"$(TORCH)" $(NOT_CPU) -e ".[lab$(COMMA)test]"); } || { [ "$$before" != good ] || rm $(VENV)/installing; exit 1; }; \
+		{ $(cpu_build); $(call install,"$(TORCH)" $(NOT_CPU) -e ".[lab$(COMMA)test]",$(UV_NOT_CPU)); } || { [ "$$before" != good ] || rm $(VENV)/installing; exit 1; }; \
 		echo "$(TORCH)" >$@; rm $(VENV)/installing; \
 		$(BIN)/python -I -c "$$CODE" || { rm $@; echo "make: packages were not installed into $(VENV): $(BIN)/python -m pip config list may say where they are sent"; exit 1; }; \
 	}
