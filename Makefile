@@ -21,7 +21,7 @@ DRIVER := $(wildcard $(addprefix $(MACHINE),/proc/driver/nvidia /dev/nvidia* /us
 CPU_INDEX := $(if $(NAMED_TORCH)$(filter-out torch,$(TORCH))$(filter 1,$(CUDA))$(DRIVER),,$(TORCH_INDEX))
 # CUDA=1 exchanges a CPU build, which would do for all that is asked of torch: torch!=2.13.0+cpu
 CPU_BUILD := $(notdir $(wildcard $(VENV)/lib/*/site-packages/torch-*+cpu.dist-info))
-NOT_CPU := $(if $(filter 1,$(CUDA)),$(CPU_BUILD:torch-%.dist-info=torch!=%))
+NOT_CPU := $(if $(filter 1,$(CUDA)),$(patsubst torch-%.dist-info,torch!=%,$(CPU_BUILD)))
 # uv 0.7 takes 2.13.0+cpu for 2.13.0 all the same.
 UV_NOT_CPU := $(if $(NOT_CPU),--reinstall-package torch)
 # More words for JupyterLab: make lab LAB_ARGS=--no-browser
@@ -74,8 +74,8 @@ command -v uv >/dev/null && ! { env | grep ^PIP_; "$(PYTHON)" -m pip config list
 	grep -qiE 'index|links|proxy|cert|host|constraint'
 endef
 
-# $(call install,what,words for uv alone): it would take a comma for the end of what. uv compiles no bytecode unless told, and then
-# every start is slow. An environment that uv has made has no pip.
+# $(call install,what,words for uv alone): it would take a comma for the end of what. uv compiles no bytecode unless
+# told, and then every start is slow. An environment that uv has made has no pip.
 COMMA := ,
 UV_INSTALL := UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python
 PIP := $(BIN)/python -m pip
@@ -89,7 +89,7 @@ else \
 fi
 endef
 
-# A torch that is there is never exchanged. Who has named an index, or uv's choice, keeps to it.
+# A torch that is there is not exchanged. Who has named an index, or a choice for uv, keeps to that.
 UV_SETTINGS := uv.toml $(MACHINE)/etc/uv/uv.toml "$${XDG_CONFIG_HOME:-$$HOME/.config}/uv/uv.toml" "$$UV_CONFIG_FILE"
 define wants_cpu_build
 [ -n "$(CPU_INDEX)" ] && [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi && \
@@ -98,18 +98,18 @@ define wants_cpu_build
 	grep -qiE 'index|links|torch.backend'
 endef
 
-# Before all else torch alone: what it needs comes from PyPI as ever, for PyTorch's index has old versions of that.
-# uv knows the index, and looks at the machine itself; an old one knows no --torch-backend. First it is asked whether
-# there is a build, with a short time-out for an index out of reach; the build then has the usual one, on a slow line too.
-UV_TORCH := --no-deps $(if $(filter file,$(origin TORCH_INDEX)),--torch-backend=auto,--index-url $(CPU_INDEX)) torch
+# torch comes before all else, and alone: what it needs comes from PyPI as ever, for PyTorch's index has old versions.
+# First it is asked whether there is a build, with a short time-out, since that index may be out of reach. The build
+# itself has the usual time-out, for slow lines. uv knows the index by itself; one older than 0.6.9 does not, and goes
+# on with PyPI. Its "auto" is not for us: where it sees an Intel or AMD card, it takes a build for that one.
+UV_TORCH := --no-deps $(if $(filter file,$(origin TORCH_INDEX)),--torch-backend=cpu,--index-url $(CPU_INDEX)) torch
 PIP_TORCH := --index-url $(CPU_INDEX) torch
 define cpu_build
 if { $(wants_cpu_build); } >/dev/null 2>&1; then \
+	echo "make: no NVIDIA driver was found: PyTorch's CPU build is taken (0.2 GB); with CUDA: make lab CUDA=1"; \
 	if $(with_uv); then \
-		echo "make: no NVIDIA driver was found: uv chooses PyTorch's build (for the CPU 0.2 GB); with CUDA: make lab CUDA=1"; \
 		UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 $(UV_INSTALL) --dry-run $(UV_TORCH) 2>/dev/null && $(UV_INSTALL) $(UV_TORCH); \
 	else \
-		echo "make: no NVIDIA driver was found: PyTorch's CPU build is taken (0.2 GB); with CUDA: make lab CUDA=1"; \
 		$(PUT_PIP); \
 		$(PIP) index versions --timeout 5 --retries 0 $(PIP_TORCH) >/dev/null 2>&1 && $(PIP) install --quiet --no-deps $(PIP_TORCH); \
 	fi || echo "make: it could not be had from PyTorch's index: PyPI's build is taken, with CUDA (several GB)"; \

@@ -18,7 +18,6 @@ INDEX = "https://download.pytorch.org/whl/cpu"
 ASK = f"pip index versions --timeout 5 --retries 0 --index-url {INDEX} torch"
 TAKE = f"pip install --quiet --no-deps --index-url {INDEX} torch"
 TAKEN = "make: no NVIDIA driver was found: PyTorch's CPU build is taken"
-UV_CHOOSES = "make: no NVIDIA driver was found: uv chooses PyTorch's build"
 NOT_HAD = "make: it could not be had from PyTorch's index: PyPI's build is taken"
 UV = "uv pip install --quiet --python .venv/bin/python"
 UV_VENV = "uv venv --quiet --allow-existing --python {home}/bin/python3 .venv"
@@ -204,10 +203,10 @@ def test_who_breaks_it_off_gets_no_other_build(machine, shell):
 
 
 @pytest.mark.parametrize("index", ["its own", "the user's"])
-def test_uv_chooses_by_itself(machine, index):
+def test_uv_takes_it_by_its_own_option_or_from_the_index_named(machine, index):
     machine.put("uv")
     words = [] if index == "its own" else ["TORCH_INDEX=https://other.example/cpu"]
-    how = "--torch-backend=auto" if not words else "--index-url https://other.example/cpu"
+    how = "--torch-backend=cpu" if not words else "--index-url https://other.example/cpu"
     assert machine.make("lint", *words) == [
         UV_VENV.format(home=machine.home),
         f"{UV} --dry-run --no-deps {how} torch",
@@ -216,17 +215,17 @@ def test_uv_chooses_by_itself(machine, index):
         *LINT,
     ]
     (line,) = machine.said()
-    assert line.startswith(UV_CHOOSES) and machine.torch() == "9.0+cpu"
+    assert line.startswith(TAKEN) and machine.torch() == "9.0+cpu"
     assert machine.make("lint") == LINT
 
 
 def test_an_old_uv_or_one_without_a_way_to_the_index_goes_on_as_ever(machine):
     machine.put("uv")
     _, ask, install, *rest = machine.make("lint", TROUBLE="cannot be reached")
-    assert ask == f"{UV} --dry-run --no-deps --torch-backend=auto torch"
+    assert ask == f"{UV} --dry-run --no-deps --torch-backend=cpu torch"
     assert (install, rest) == (f"{UV} torch -e .[lab,test]", LINT)
     first, second = machine.said()
-    assert first.startswith(UV_CHOOSES) and second.startswith(NOT_HAD)
+    assert first.startswith(TAKEN) and second.startswith(NOT_HAD)
     assert "no such option" not in machine.printed and machine.torch() == "9.0"
 
 
