@@ -183,6 +183,13 @@ def test_a_torch_that_is_there_is_not_exchanged(machine):
     assert machine.said() == [] and machine.torch() == "9.0"
 
 
+def test_an_environment_made_by_hand_without_pip_gets_one_first(machine):
+    machine.make("lint", "TORCH_INDEX=", fails=True, TROUBLE="fails")
+    for path in ("installing", "pip-is-there"):
+        (machine.venv / path).unlink()
+    assert machine.make("lint") == ["ensurepip", ASK, TAKE, INSTALL, *LINT]
+
+
 @pytest.mark.parametrize(
     ("trouble", "called"), [("cannot be reached", [ASK]), ("breaks", [ASK, TAKE])]
 )
