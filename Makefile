@@ -1,6 +1,6 @@
 # The two commands of the README are `make lab` and `make test`. `make` alone lists them all.
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lint bench clean FORCE
+.PHONY: help lab test test-browser site buttons lint bench clean FORCE
 
 VENV := .venv
 # A Python named by the user, make lab PYTHON=python3.12, must be the one in .venv.
@@ -54,9 +54,15 @@ test: lint ## install what is missing, then lint, run the unit tests and all fiv
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 $(ALONE)
 	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=300 $(filter-out $(ALONE),$(LESSONS))
 
-test-browser: $(VENV)/browser ## install what is missing, then run the lessons and move their controls in Chromium
+test-browser: $(VENV)/browser site ## install what is missing, then move the lessons' controls in Chromium, and read the site
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest -m browser tests/browser
+
+site: $(VENV)/site ## install what is missing, then build the lessons' pages and slides into site/
+	$(BIN)/python -m docs.site
+
+buttons: $(VENV)/site ## write the row of launch buttons into README, once the project is on GitHub
+	$(BIN)/python -m docs.site buttons
 
 lint: $(VENV)/installed ## check the style of the code and the notebooks
 	$(BIN)/ruff check .
@@ -65,8 +71,8 @@ lint: $(VENV)/installed ## check the style of the code and the notebooks
 bench: $(VENV)/bench ## print the speed of the library beside hand-written code and other libraries
 	$(BIN)/python -m tests.benchmarks
 
-clean: ## remove what make has installed
-	rm -rf $(VENV)
+clean: ## remove what make has installed and built
+	rm -rf $(VENV) site docs/_build
 
 # uv is used where it is found: it is faster. It does not read pip's settings: where pip has a mirror, pip is used.
 define with_uv
@@ -160,6 +166,10 @@ $(VENV)/installed: pyproject.toml FORCE
 
 $(VENV)/browser: $(VENV)/installed pyproject.toml
 	@$(call install,-e ".[browser]")
+	@touch $@
+
+$(VENV)/site: $(VENV)/installed pyproject.toml
+	@$(call install,-e ".[site]")
 	@touch $@
 
 # What bench holds the library against. It does without what cannot be installed, and tries again the next time.

@@ -1,0 +1,1 @@
+"""Builds the site: `make site`, or `python -m docs.site`."""
