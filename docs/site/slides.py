@@ -30,17 +30,21 @@ def slides(notebook: NotebookNode) -> NotebookNode:
             opens = source.startswith("#") or cell.id.endswith("-still")
             text.source = source if opens else BREAK.format(source)
             deck.cells.append(text)
-        elif not exercises and "setup" not in cell.metadata.get("tags", []):
+        elif not exercises:
             deck.cells.extend(of_code(cell))
     return deck
 
 
 def of_code(cell: NotebookNode) -> list[NotebookNode]:
-    """A slide with the cell's lines and what it printed, and one with its figure."""
+    """A slide with the cell's lines and what it printed, and one with its figure.
+
+    Of a set-up cell, the figure only.
+    """
+    set_up = "setup" in cell.metadata.get("tags", [])
     figures = [output for output in cell.outputs if is_figure(output)]
     printed = [output for output in cell.outputs if not is_figure(output)]
     found = []
-    if cell.source != HIDDEN or printed:
+    if not set_up and (cell.source != HIDDEN or printed):
         first = new_code_cell(cell.source, id=f"{cell.id}-code", outputs=printed)
         found += [new_markdown_cell(BREAK.format(""), id=f"{cell.id}-break"), first]
     if figures:
