@@ -164,8 +164,8 @@ def test_the_repository_is_known_by_git_s_remote(monkeypatch, address, name):
 
 def test_the_publisher_s_environment_comes_first(monkeypatch):
     monkeypatch.setenv("GITHUB_REPOSITORY", "ada/course")
-    monkeypatch.setenv("GITHUB_REF_NAME", "main")
-    assert launch.repository() == launch.Repository("ada/course", "main")
+    monkeypatch.setenv("GITHUB_REF_NAME", "release")
+    assert launch.repository() == launch.Repository("ada/course", "release")
     assert launch.repository().site == "https://ada.github.io/course/"
     assert launch.Repository("Ada/ada.github.io", "main").site == "https://ada.github.io/"
 
@@ -264,7 +264,9 @@ def test_each_figure_has_a_slide_and_set_up_and_exercises_none():
     nbformat.validate(deck)
 
 
-def test_pages_take_the_tables_of_the_readme():
+def test_pages_take_the_tables_of_the_readme(tmp_path):
+    (tmp_path / "text.md").write_text("Open x.ipynb.\n\n| x.ipynb |\n| --- |\n", encoding="utf-8")
+    assert pages.block(tmp_path / "text.md", "x.ipynb") == "| x.ipynb |\n| --- |"
     lessons = pages.block(ENGLISH.readme, "01_cpu_baseline.ipynb")
     assert lessons.count("\n") == 6
     assert pages.section(ENGLISH.readme, "Terms").count("| ") > 100
