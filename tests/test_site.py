@@ -260,7 +260,7 @@ def test_each_figure_has_a_slide_and_set_up_and_exercises_none():
         assert "revealjs-break" in sources[name]
     assert "See the solutions." in sources["exercises"]
     figures = [cell for cell in deck.cells if any(map(is_figure, cell.get("outputs", [])))]
-    assert all(len(cell.outputs) == 1 for cell in figures)
+    assert all(len(cell.outputs) == 1 for cell in figures) and len(figures) == 2
     nbformat.validate(deck)
 
 

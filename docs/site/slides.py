@@ -23,7 +23,7 @@ def slides(notebook: NotebookNode) -> NotebookNode:
     exercises = False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            exercises = (exercises or cell.id == "exercises") and cell.id != "learned"
+            exercises = exercises or cell.id == "exercises"
             source = SOLUTIONS.sub(r"\1", cell.source)  # they have no slides
             text = new_markdown_cell(source, id=cell.id)
             # A text that belongs to the figure before it, or opens a slide of its own.
