@@ -32,7 +32,7 @@ def conda_floors(listed):
 
 def test_environment_yml_has_the_names_and_floors_of_pyproject():
     project = PYPROJECT["project"]
-    makes_alone = ("bench", "browser")
+    makes_alone = ("bench", "browser", "site")
     extras = {
         name: lines
         for name, lines in project["optional-dependencies"].items()
@@ -624,3 +624,16 @@ def test_ci_and_the_workflow_call_make_test():
     assert [command.split()[1] for command in commands if command] == ["test", "test-browser"]
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.14"] and len(matrix["os"]) == 3
+
+
+def test_the_site_is_built_before_it_is_read_and_published_from_main_alone():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^test-browser: \S+ site ", makefile, re.MULTILINE)
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow[True]["push"] == {"branches": ["main"]}  # YAML takes "on" for true
+    steps = workflow["jobs"]["site"]["steps"]
+    assert [step["run"].split()[:2] for step in steps if "run" in step] == [
+        ["make", "site"],
+        ["git", "init"],
+    ]
