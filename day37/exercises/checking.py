@@ -9,6 +9,7 @@ from importlib import import_module
 
 import torch
 
+from day37.exercises.language import told
 from day37.exercises.refusing import refuse_what_others_made, was_tried
 from day37.exercises.running import Wrong, ask_told, what_it_prints
 from day37.exercises.showing import same, shown
@@ -52,9 +53,9 @@ class Answer:
     printed: str = ""
 
     def __repr__(self) -> str:
-        state = {True: "✓ right", False: "✗ not yet", None: "○ not tried yet"}[self.solved]
-        printed = [f"your code printed: {self.printed}"] if self.printed else []
-        return "\n  ".join([f"{self.number} {state}: {self.text}", *printed])
+        state = {True: "✓ right: ", False: "✗ not yet: ", None: "○ not tried yet: "}[self.solved]
+        printed = [told(f"your code printed: {self.printed}")] if self.printed else []
+        return "\n  ".join([f"{self.number} {told(state)}{self.text}", *printed])
 
 
 def exercises() -> dict[str, Exercise]:
@@ -73,10 +74,10 @@ def check(number: str, answer=None, *, save: bool = True) -> Answer:
     number = str(number)
     if number not in known:
         numbers = f"the exercises are {', '.join(known)}"
-        return Answer(number, None, f"there is no exercise {number!r}; {numbers}")
+        return Answer(number, None, told(f"there is no exercise {number!r}; {numbers}"))
     exercise = known[number]
     if not was_tried(answer):
-        return Answer(number, None, f"write {exercise.call}, and run this cell again")
+        return Answer(number, None, told(f"write {exercise.call}, and run this cell again"))
     return _judge(number, exercise, answer, save)
 
 
@@ -98,19 +99,20 @@ def _judge(number: str, exercise: Exercise, answer, save: bool) -> Answer:
         if save:
             mark_solved(number)
         return Answer(number, True, exercise.call, printed[0])
-    return Answer(number, False, f"{wrong.seen}\n  {_hint(number, exercise, wrong)}", printed[0])
+    lines = [told(wrong.seen), *map(told, _hints(number, exercise, wrong))]
+    return Answer(number, False, "\n  ".join(lines), printed[0])
 
 
-def _hint(number: str, exercise: Exercise, wrong: Wrong) -> str:
+def _hints(number: str, exercise: Exercise, wrong: Wrong) -> list[str]:
     """The hint for a known mistake; if it comes again, and for any other, one of the three too."""
     known = [f"Hint: {wrong.hint}"] if wrong.hint else []
     given = HINTED.setdefault(number, set())
     if wrong.hint and wrong.hint not in given:
         given.add(wrong.hint)
-        return known[0]
+        return known
     TRIED[number] = TRIED.get(number, 0) + 1
     at = min(TRIED[number], len(exercise.hints))
-    return "\n  ".join([*known, f"Hint {at} of {len(exercise.hints)}: {exercise.hints[at - 1]}"])
+    return [*known, f"Hint {at} of {len(exercise.hints)}: {exercise.hints[at - 1]}"]
 
 
 def takes(answer, call: str) -> None:

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from day37.exercises.language import told
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -18,9 +20,9 @@ class Progress:
         for number in self.every:
             mark = "✓" if number in self.solved else "○"
             lessons.setdefault(number.split(".")[0], []).append(f"{mark} {number}")
-        lines = [f"lesson {lesson}: {'  '.join(marks)}" for lesson, marks in lessons.items()]
+        lines = [told(f"lesson {lesson}: {'  '.join(marks)}") for lesson, marks in lessons.items()]
         done = len(set(self.solved) & set(self.every))
-        return "\n".join([*lines, f"{done} of {len(self.every)} solved"])
+        return "\n".join([*lines, told(f"{done} of {len(self.every)} solved")])
 
 
 def progress(*, reset: bool = False) -> Progress:
