@@ -57,7 +57,13 @@ revealjs_html_theme = "revealjs-simple"
 revealjs_style_theme = "white"
 revealjs_css_files = ["slides.css"]
 revealjs_static_path = ["_static"]
-revealjs_script_conf = {"hash": True, "slideNumber": True, "center": False, "transition": "none"}
+revealjs_script_conf = {
+    "hash": True,
+    "slideNumber": "c/t",
+    "center": False,
+    "transition": "none",
+    "navigationMode": "linear",  # one key goes through all of them
+}
 
 
 sphinx.search.languages["en"] = SearchPairs

@@ -30,7 +30,8 @@ def clean(notebook: NotebookNode, language: str = "en") -> None:
         cells.append(cell)
         if cell.cell_type != "code":
             continue
-        moved = any(WIDGET in output.get("data", {}) for output in cell.outputs)
+        cell.outputs.sort(key=is_control)  # the control comes last, and the sentence below it
+        moved = any(map(is_control, cell.outputs))
         cell.outputs = [kept for output in cell.outputs for kept in still(output, states, cell.id)]
         cells.extend(part_by_figures(cell))
         if moved:
@@ -45,8 +46,9 @@ def still(output: NotebookNode, states: dict, where: str) -> list[NotebookNode]:
         text = last_state(output.text)
         kept = output.name == "stdout" and text.strip()
         return [new_output("stream", name="stdout", text=text)] if kept else []
-    view = output.get("data", {}).get(WIDGET)
-    return [picture(view["model_id"], states, where)] if view else [output]
+    if is_control(output):
+        return [picture(output.data[WIDGET]["model_id"], states, where)]
+    return [output]
 
 
 def last_state(text: str) -> str:
@@ -92,6 +94,11 @@ def part_by_figures(cell: NotebookNode) -> list[NotebookNode]:
             words = output.data.get("text/plain", "")
             one.metadata["mystnb"] = {"image": {"alt": words}}
     return more
+
+
+def is_control(output: NotebookNode) -> bool:
+    """Is it a control?"""
+    return WIDGET in output.get("data", {})
 
 
 def is_figure(output: NotebookNode) -> bool:

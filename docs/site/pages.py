@@ -19,6 +19,7 @@ from docs.site.launch import ROOT, Repository
 from docs.site.words import WORDS
 
 RECORDINGS = "day37/machines/recordings"
+MEASURED = ("cpu", "memory", "day", "commit", "python", "torch")
 CHECK = re.compile(r'^check\("(\d\.\d)"', re.MULTILINE)
 
 
@@ -147,9 +148,12 @@ def published() -> list[list[str]]:
 
 
 def measured(notebooks: dict[str, NotebookNode]) -> list[list[str]]:
-    """Rows that say of each notebook where and when it ran."""
-    names = ["cpu", "memory", "day", "commit", "python", "torch"]
-    return [[name, *(one.metadata.measured[n] for n in names)] for name, one in notebooks.items()]
+    """Rows that say where and when the notebooks ran; one for all that ran alike."""
+    alike = {}
+    for name, one in notebooks.items():
+        values = tuple(one.metadata.measured[n] for n in MEASURED)
+        alike.setdefault(values, []).append(name.split("_")[0])
+    return [[", ".join(names), *values] for values, names in alike.items()]
 
 
 def write_texts(
@@ -164,6 +168,7 @@ def write_texts(
         "lessons": lessons,
         "figure": answer(to),
         "buttons": started(language, where),
+        "clone": f"git clone {where.address}\ncd {where.name.split('/')[1]}\n" if where else "",
         "measured": table(words["machine"], measured(notebooks)),
         "published": table(words["published"], published()),
         "contents": contents(words, lessons),

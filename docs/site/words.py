@@ -4,7 +4,7 @@ WORDS = {
     "en": {
         "name": "English",
         "title": "day37: why is my GPU slower than my CPU?",
-        "still": "*A control, as it looked when the lesson ran. In the notebook you can move it.*",
+        "still": "*A control, before anyone has moved it. In the notebook you can.*",
         "solution": "Solution of {number}",
         "open": "Open in",
         "download": "Download",
@@ -22,7 +22,7 @@ WORDS = {
     "zh": {
         "name": "中文",
         "title": "day37：为什么我的GPU比CPU慢？",
-        "still": "*这是一个控件在课程运行时的样子。在笔记本里可以动手操作。*",
+        "still": "*这是控件操作之前的样子。在笔记本里可以动手操作。*",
         "solution": "{number}的答案",
         "open": "打开：",
         "download": "下载",
