@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 WRAP = {"flex_flow": "row wrap"}  # on a narrow page the fields stand below each other
 FIGURE = {"min_width": "600px", "max_width": "100%"}
 SCROLL = {"overflow": "auto"}  # a picture that is zoomed in is not shrunk again
-LABEL = {"description_width": "8.5em"}
-WIDE = {"style": LABEL, "layout": {"width": "27em", "max_width": "100%"}}
+LABEL = {"description_width": "11em"}
+WIDE = {"style": LABEL, "layout": {"width": "29.5em", "max_width": "100%"}}
 
 
 class Control:

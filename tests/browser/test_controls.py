@@ -296,6 +296,9 @@ def test_controls_can_be_read_in_both_themes_and_at_twice_the_size(number, lesso
             assert part.evaluate(LUMINANCE) >= 4.5, part.evaluate(
                 "element => element.outerHTML"
             )  # WCAG 2, level AA
+        for label in control.box.locator(".widget-label:visible").all():
+            room = "element => element.clientWidth - element.scrollWidth"  # else it ends in "..."
+            assert label.evaluate(room) >= 0, label.inner_text()
         whole = control.box.bounding_box()
         assert (
             control.box.locator("img").bounding_box()["width"] >= 600
