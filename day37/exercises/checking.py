@@ -54,7 +54,7 @@ class Answer:
 
     def __repr__(self) -> str:
         state = {True: "✓ right: ", False: "✗ not yet: ", None: "○ not tried yet: "}[self.solved]
-        printed = [told(f"your code printed: {self.printed}")] if self.printed else []
+        printed = [told("your code printed: {}").format(self.printed)] if self.printed else []
         return "\n  ".join([f"{self.number} {told(state)}{self.text}", *printed])
 
 

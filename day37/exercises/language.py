@@ -32,23 +32,17 @@ def _chinese(text: str) -> str:
         if found:
             return chinese.format(*map(_chinese, found.groups()))
     head, colon, rest = text.partition(": ")  # a call, and what came of it
-    return f"{head}：{_chinese(rest)}" if colon and _chinese(rest) != rest else text
+    told_rest = _chinese(rest) if colon else rest
+    return text if told_rest == rest else f"{_chinese(head)}：{told_rest}"
 
 
 @cache
 def _table() -> tuple[dict[str, str], list[tuple[re.Pattern, str]]]:
-    """The table; and its texts with values: first those that begin with one, as "{} gave {}" does.
-
-    Of these and of the others, those with the most words of their own come first.
-    """
+    """The table; and its texts with values, those with the most words of their own first."""
     whole = json.loads(CHINESE.read_text(encoding="utf-8"))
     parts = {english: english.split("{}") for english in whole if "{0}" in whole[english]}
     patterns = []
-
-    def rank(english: str) -> tuple[bool, int]:
-        return bool(parts[english][0]), -sum(map(len, parts[english]))
-
-    for english in sorted(parts, key=rank):
+    for english in sorted(parts, key=lambda english: -sum(map(len, parts[english]))):
         pattern = "(.*?)".join(map(re.escape, parts[english]))
         patterns.append((re.compile(pattern, re.DOTALL), whole[english]))
     return whole, patterns

@@ -154,7 +154,10 @@ COUNT_MISTAKES = (
         lambda inputs, hidden, classes: count(inputs, hidden, classes) + inputs,
         "The inputs are data. Biases belong to the outputs of a layer.",
     ),
-    Mistake("A count is a whole number.", lambda came, *_: isinstance(came, list | tuple)),
+    Mistake(
+        "One number is wanted: all parameters together.",
+        lambda came, *_: isinstance(came, list | tuple),
+    ),
 )
 DOWN = "For each row you need one class. Along which dimension do the classes lie?"
 ACCURACY_ERRORS = {"size of tensor": DOWN, "shape": DOWN}

@@ -120,7 +120,10 @@ def examine_devices(answer, dice) -> None:
     """Each thing alone elsewhere, both ways; then calls in which something is not there."""
     kinds = sorted({"is_cpu", "is_cuda", "is_meta"} & names_in(answer))
     if kinds:
-        raise Wrong(f"your code uses {kinds[0]}", "It knows one kind of device. Compare `.device`.")
+        raise Wrong(
+            f"your code uses {kinds[0]}",
+            "That attribute knows one kind of device. Compare `.device`.",
+        )
     wrong = {}  # name: what was seen
     right = {}
     for name, model, tensors in calls(dice):

@@ -81,10 +81,19 @@ def test_a_translation_has_the_values_and_the_code_of_the_english():
     "english, translated",
     [
         ("spread([1, 2]) gave None", "spread([1, 2])返回了None"),
-        ("Hint: A count is a whole number.", "提示：个数应当是一个整数。"),
+        (
+            "Hint: ReLU has nothing to learn: it has no parameters.",
+            "提示：ReLU没有什么要学的，所以没有参数。",
+        ),
         (
             "forward_counts of a model that runs fc1, relu gave {}",
-            "模型依次运行fc1, relu时，forward_counts返回了{}",
+            "forward_counts对模型中依次运行的fc1, relu返回了{}",
+        ),
+        (
+            "accuracy_of(scores of shape (5, 3), labels [1]): your code raised KeyError: 1, in your"
+            " line 2: a[1]",
+            "accuracy_of(scores形状为(5, 3), labels为[1])："
+            "你的代码抛出了KeyError: 1，出自你的第2行：a[1]",
         ),
         ("nothing that is known", "nothing that is known"),
     ],
