@@ -1,6 +1,6 @@
 # The two commands of the README are `make lab` and `make test`. `make` alone lists them all.
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser site buttons lint bench clean FORCE
+.PHONY: help lab test test-browser site buttons zh lint bench clean FORCE
 
 VENV := .venv
 # A Python named by the user, make lab PYTHON=python3.12, must be the one in .venv.
@@ -49,10 +49,12 @@ help: ## list the targets
 lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesson 1
 	$(BIN)/jupyter lab $(IP) --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
 
-test: lint ## install what is missing, then lint, run the unit tests and all five notebooks
+test: lint ## install what is missing, then lint, run the unit tests and all notebooks, the Chinese ones in short
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 $(ALONE)
 	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=300 $(filter-out $(ALONE),$(LESSONS))
+	$(BIN)/python -m tests.notebooks build/short/zh
+	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=300 build/short/zh
 
 test-browser: $(VENV)/browser site ## install what is missing, then move the lessons' controls in Chromium, and read the site
 	$(BIN)/python -m tests.browser
@@ -64,6 +66,9 @@ site: $(VENV)/site ## install what is missing, then build the lessons' pages and
 buttons: $(VENV)/site ## write the row of launch buttons into README, once the project is on GitHub
 	$(BIN)/python -m docs.site buttons
 
+zh: $(VENV)/installed ## bring the code over to the Chinese notebooks, and list the texts that are behind
+	$(BIN)/python -m docs.site.translate $(DONE)
+
 lint: $(VENV)/installed ## check the style of the code and the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,7 +77,7 @@ bench: $(VENV)/bench ## print the speed of the library beside hand-written code 
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what make has installed and built
-	rm -rf $(VENV) site docs/_build
+	rm -rf $(VENV) site docs/_build build
 
 # uv is used where it is found: it is faster. It does not read pip's settings: where pip has a mirror, pip is used.
 define with_uv

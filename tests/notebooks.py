@@ -1,9 +1,13 @@
-"""Reading and running the lessons, for the tests."""
+"""Reading and running the lessons, for the tests.
+
+`python -m tests.notebooks FOLDER` writes short copies of the Chinese ones.
+"""
 
 import contextlib
 import io
 import itertools
 import re
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -103,6 +107,16 @@ def shorten(notebook):
     replace_parameters(notebook, EPOCHS=SHORT)
 
 
+def write_short(folder):
+    """Write the Chinese lessons with few epochs, and the solutions, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*LESSONS, SOLUTIONS):
+        notebook = read(path.parent / "zh" / path.name)
+        if path in LESSONS:
+            shorten(notebook)
+        nbformat.write(notebook, folder / path.name)
+
+
 def run(cells, folder, *, first=""):
     """Run the code cells among these in a new kernel, after `OFFLINE`, `LIGHT` and `first`.
 
@@ -143,3 +157,7 @@ def taught(path, tag, **parameters):
         if tag in tags(cell):
             return names
     raise LookupError(f"{path.name} has no cell tagged {tag}")
+
+
+if __name__ == "__main__":
+    write_short(Path(sys.argv[1]))

@@ -231,6 +231,8 @@ if name == "set up":
         (home / "modules" / module).mkdir(parents=True)
         (home / "modules" / module / "__init__.py").touch()
         (home / "modules" / module / "__main__.py").write_text(run_as(module))
+    (home / "modules" / "tests").mkdir()
+    (home / "modules" / "tests" / "notebooks.py").write_text(run_as("tests.notebooks"))
 elif name.startswith("python"):
     if words[:2] == ["-m", "venv"]:
         note()
@@ -355,6 +357,8 @@ def test_make_works_in_a_folder_with_blanks_and_chinese(project):
     assert [call.split()[-1] for call in called[5:]] == [
         "notebooks/01_a.ipynb",
         "notebooks/02_b.ipynb",
+        "build/short/zh",  # short copies are written ...
+        "build/short/zh",  # ... and run
     ]
     (lab,) = project.make("lab")
     assert lab.startswith("jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_")

@@ -183,8 +183,10 @@ def test_the_buttons_open_what_is_published():
     assert f"gh-pages\n{' ' * 10}git add" in workflow and launch.PUBLISHED == "gh-pages"
 
 
+@pytest.mark.parametrize("folder", ["", "zh"])
 @pytest.mark.parametrize("path", [*LESSONS, SOLUTIONS], ids=lambda path: path.stem)
-def test_a_launched_lesson_has_one_more_first_cell(path):
+def test_a_launched_lesson_has_one_more_first_cell(path, folder):
+    path = path.parent / folder / path.name
     launched = launch.ready_to_launch(path, HERE)
     first, *others = launched.cells
     assert others == read(path).cells
@@ -196,6 +198,7 @@ def test_a_launched_lesson_has_one_more_first_cell(path):
     assert {"msgspec", "numba", "platformdirs", "matplotlib"} <= names
     assert not names & {"jupyterlab", "ipykernel", "ipywidgets", "torch"}
     assert "[lab" not in install
+    assert ('environ["DAY37_LANGUAGE"] = "zh"' in first.source) == (folder == "zh")
     assert launch.ready_to_launch(path, None) == read(path)
 
 

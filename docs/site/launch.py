@@ -99,6 +99,8 @@ def ready_to_launch(path: Path, where: Repository | None) -> nbformat.NotebookNo
     if where:
         what = [f"git+{where.address}@{where.branch}", *needed()]
         source = INSTALL.format(what=" ".join(f'"{one}"' for one in what))
+        if path.parent.name == "zh":  # elsewhere, `check` knows it by the notebook's folder
+            source = f'import os\n\nos.environ["DAY37_LANGUAGE"] = "zh"\n{source}'
         notebook.cells.insert(0, new_code_cell(source, id="install"))
     return notebook
 

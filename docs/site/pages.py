@@ -179,7 +179,9 @@ def write_texts(
             text = text.replace(f"{{{{{mark}}}}}", value)
         write(to / f"{name}.md", text)
     write(to / "terms.md", f"# {words['terms']}\n\n{section(language.readme, words['terms'])}")
-    instructor = (docs / "instructor.md").read_text(encoding="utf-8")
+    own = docs / "instructor.md"
+    english = Language("en").folder("docs") / "instructor.md"  # where it is not translated
+    instructor = (own if own.exists() else english).read_text(encoding="utf-8")
     instructor = re.sub(r"\((\.\./)+README[.a-z]*\.md\)", "(../index.md)", instructor)
     write(to / "docs" / "instructor.md", instructor)
 
