@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from docs.site import pages, translate
+from docs.site import launch, pages, translate
 from tests.notebooks import LESSONS, ROOT, SOLUTIONS, read, tags
 
 NOTEBOOKS = [*LESSONS, SOLUTIONS]
@@ -63,6 +63,13 @@ def test_no_text_is_stale_or_missing(path):
 @pytest.mark.parametrize("name", translate.PAGES)
 def test_no_page_is_stale_or_missing(name):
     assert translate.page_behind(*translate.PAGES[name]) == ""
+
+
+def test_launch_buttons_make_no_text_stale():
+    english = ENGLISH_PAGES["README"].read_text(encoding="utf-8")
+    there = launch.with_buttons(english, launch.Repository("ada/day37", "main"))
+    assert there != english and translate.mark(there) == translate.mark(english)
+    assert translate.mark(english + "x") != translate.mark(english)
 
 
 def numbers(text):

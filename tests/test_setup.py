@@ -129,7 +129,8 @@ def tree(text):
 
 
 def test_the_readme_is_short_and_shows_the_tree():
-    assert len(README.splitlines()) <= 120
+    bare = README.split("<!-- buttons: begin -->\n")[1].startswith("<!-- buttons: end -->")
+    assert len(README.splitlines()) + bare <= 120  # with the line of buttons
     files = {path.name for path in (ROOT / "day37").glob("*.py")}
     folders = {f"{p.name}/" for p in (ROOT / "day37").iterdir() if (p / "__init__.py").exists()}
     assert set(tree(README)) == files | folders

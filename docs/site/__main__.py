@@ -34,9 +34,13 @@ def main(words: list[str]) -> int:
     except CellExecutionError as error:
         print(error, file=sys.stderr)
         return 1
-    if newest(BUILT / "executed") > newest(SITE):  # else figures of an earlier run would stay
+    text = json.dumps(settings(executed, where))
+    known = BUILT / "settings.json"
+    same = known.exists() and known.read_text(encoding="utf-8") == text
+    if not same or newest(BUILT / "executed") > newest(SITE):  # else what was before would stay
         for old in [SITE, *(BUILT / code for code in WORDS)]:
             shutil.rmtree(old, ignore_errors=True)
+    write(known, text)
     for language in languages():
         write_sources(language, executed, where)
         for builder in ("html", "revealjs"):
@@ -88,7 +92,6 @@ def write_sources(language: Language, executed: dict, where: Repository | None) 
     index = "\n".join(["# Slides", "", "```{toctree}", *names, "```", ""])
     write(deck / "index.md", index)
     write_texts(language, executed, pages, where)
-    write(BUILT / "settings.json", json.dumps(settings(executed, where)))
 
 
 def translated(executed, path: Path, language: Language) -> nbformat.NotebookNode:

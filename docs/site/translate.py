@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from docs.site.launch import ROOT, git
+from docs.site.launch import ROOT, git, with_buttons
 from docs.site.pages import Language
 
 CHINESE = Language("zh")
@@ -31,8 +31,8 @@ MARK = re.compile(r"\n<!-- translated from: ([0-9a-f]{12}) -->\n$")
 
 
 def mark(text: str) -> str:
-    """Twelve hex digits that stand for the text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """Twelve hex digits that stand for the text, without the launch buttons of `make buttons`."""
+    return hashlib.sha256(with_buttons(text, None).encode()).hexdigest()[:12]
 
 
 def bring_over(english: NotebookNode, chinese: NotebookNode) -> NotebookNode:
