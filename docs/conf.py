@@ -80,7 +80,7 @@ def add_to_page(app, page: str, template: str, context: dict, doctree) -> None:
     source = {
         "index": f"docs/{folder}index.md",
         "measured": f"docs/{folder}measured.md",
-        "docs/instructor": "docs/instructor.md",
+        "docs/instructor": f"docs/{folder}instructor.md",
         "terms": readme,
     }.get(page, f"notebooks/{folder}{name}.ipynb" if page.startswith("notebooks/") else None)
     context["edit_address"] = SETTINGS["edit"] + source if SETTINGS["edit"] and source else ""

@@ -98,7 +98,7 @@ def test_links_are_the_same_and_stay_among_the_chinese(path):
         assert all((FOLDER / link).exists() for link in to if "://" not in link), name
 
 
-@pytest.mark.parametrize("name", ["index", "measured", "README"])
+@pytest.mark.parametrize("name", ["index", "measured", "instructor", "README"])
 def test_links_of_a_page_lead_to_files(name):
     path = translate.PAGES[name][1]
     if name in ("index", "measured"):  # they lie elsewhere on the site: its tests follow the links

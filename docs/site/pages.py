@@ -179,10 +179,9 @@ def write_texts(
             text = text.replace(f"{{{{{mark}}}}}", value)
         write(to / f"{name}.md", text)
     write(to / "terms.md", f"# {words['terms']}\n\n{section(language.readme, words['terms'])}")
-    own = docs / "instructor.md"
-    english = Language("en").folder("docs") / "instructor.md"  # where it is not translated
-    instructor = (own if own.exists() else english).read_text(encoding="utf-8")
+    instructor = (docs / "instructor.md").read_text(encoding="utf-8")
     instructor = re.sub(r"\((\.\./)+README[.a-z]*\.md\)", "(../index.md)", instructor)
+    instructor = re.sub(r"(\.\./)+day37/", "../day37/", instructor)
     write(to / "docs" / "instructor.md", instructor)
 
 

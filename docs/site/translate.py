@@ -24,7 +24,7 @@ PAGES = {
     "README": (ENGLISH.readme, CHINESE.readme),
     **{
         name: (ENGLISH.folder("docs") / f"{name}.md", CHINESE.folder("docs") / f"{name}.md")
-        for name in ("index", "measured")
+        for name in ("index", "measured", "instructor")
     },
 }
 MARK = re.compile(r"\n<!-- translated from: ([0-9a-f]{12}) -->\n$")

@@ -31,7 +31,7 @@ WORDS = {
         "lessons": "五课",
         "more": "其他",
         "solutions": "答案",
-        "instructor": "教师页（英文）",
+        "instructor": "教师页",
         "measured": "这些是怎样测出来的",
         "footer": "测于{cpu}，{day}，提交{commit}，Python {python}，PyTorch {torch}",
         "machine": ["课", "处理器", "内存", "日期", "提交", "Python", "PyTorch"],
