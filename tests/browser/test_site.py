@@ -22,7 +22,7 @@ from tests.notebooks import LESSONS, ROOT
 pytestmark = pytest.mark.browser
 PAGES = sorted(path for path in SITE.glob("*/**/*.html") if "slides" not in path.parts)
 DECKS = sorted(path for path in SITE.glob("*/slides/0*.html"))
-LANGUAGES = sorted(path.name for path in SITE.iterdir() if path.is_dir())
+LANGUAGES = sorted(path.parent.name for path in SITE.glob("*/index.html"))
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1280, "height": 800}
 LOADED = "image => image.complete && image.naturalWidth > 0"
