@@ -98,7 +98,7 @@ def _judge(number: str, exercise: Exercise, answer, save: bool) -> Answer:
         HINTED.pop(number, None)
         if save:
             mark_solved(number)
-        return Answer(number, True, exercise.call, printed[0])
+        return Answer(number, True, told(exercise.call), printed[0])
     lines = [told(wrong.seen), *map(told, _hints(number, exercise, wrong))]
     return Answer(number, False, "\n  ".join(lines), printed[0])
 

@@ -135,6 +135,20 @@ def test_an_answer_is_judged_in_chinese(chinese, number):
         assert english == []
 
 
+class RunningMean:
+    def __init__(self):
+        self.total = self.count = 0
+
+    def __call__(self, x):
+        self.total += x
+        self.count += 1
+        return self.total / self.count
+
+
+def test_a_right_answer_is_told_in_chinese_too(chinese):
+    assert repr(check("5.1", RunningMean, save=False)) == "5.1 ✓ 正确：RunningMean类"
+
+
 def test_progress_and_a_wrong_number_are_told_in_chinese(chinese):
     lines = repr(progress()).splitlines()
     assert all(HAN.search(line) for line in lines)
