@@ -10,6 +10,8 @@ import sphinx.search
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
+from docs.site.launch import ROOT  # noqa: E402
+from docs.site.pages import Language  # noqa: E402
 from docs.site.search import SearchPairs  # noqa: E402
 from docs.site.words import WORDS  # noqa: E402
 
@@ -38,6 +40,7 @@ copybutton_selector = "div.highlight pre"
 copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
+html_theme_options = {"top_of_page_buttons": ["edit"]}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_copyright = False
@@ -75,15 +78,12 @@ def add_to_page(app, page: str, template: str, context: dict, doctree) -> None:
     measured = SETTINGS["measured"].get(name, SETTINGS["measured"]["03_overhead_analysis"])
     context["foot"] = WORDS[LANGUAGE]["footer"].format(**measured)
     context["measured_title"] = WORDS[LANGUAGE]["measured"]
-    folder = "" if LANGUAGE == "en" else f"{LANGUAGE}/"
-    readme = "README.md" if LANGUAGE == "en" else f"README.{LANGUAGE}.md"
-    source = {
-        "index": f"docs/{folder}index.md",
-        "measured": f"docs/{folder}measured.md",
-        "docs/instructor": f"docs/{folder}instructor.md",
-        "terms": readme,
-    }.get(page, f"notebooks/{folder}{name}.ipynb" if page.startswith("notebooks/") else None)
-    context["edit_address"] = SETTINGS["edit"] + source if SETTINGS["edit"] and source else ""
+    here = Language(LANGUAGE)
+    sources = {path.stem: path for path in here.notebooks} | {"terms": here.readme}
+    sources |= {path.stem: path for path in here.folder("docs").glob("*.md")}
+    source = sources.get(name, ROOT).relative_to(ROOT).as_posix()
+    known = SETTINGS["edit"] and name in sources
+    context["edit_address"] = SETTINGS["edit"] + source if known else ""
     context["repository"] = SETTINGS["repository"]
     others = [code for code in SETTINGS["languages"] if code != LANGUAGE]
     up = "../" * (page.count("/") + 1)

@@ -12,7 +12,6 @@ from tests.notebooks import LESSONS, ROOT, SOLUTIONS, read, tags
 
 NOTEBOOKS = [*LESSONS, SOLUTIONS]
 FOLDER = ROOT / "notebooks" / "zh"
-ENGLISH_PAGES = {name: english for name, (english, _) in translate.PAGES.items()}
 HAN = "[\u3400-\u9fff]"
 WIDE = "，。：；？！“”（）、"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -66,7 +65,7 @@ def test_no_page_is_stale_or_missing(name):
 
 
 def test_launch_buttons_make_no_text_stale():
-    english = ENGLISH_PAGES["README"].read_text(encoding="utf-8")
+    english = translate.ENGLISH.readme.read_text(encoding="utf-8")
     there = launch.with_buttons(english, launch.Repository("ada/day37", "main"))
     assert there != english and translate.mark(there) == translate.mark(english)
     assert translate.mark(english + "x") != translate.mark(english)
@@ -84,12 +83,6 @@ def test_each_number_is_in_the_chinese(english, chinese):
     assert numbers(english) - numbers(chinese) == set()
 
 
-def links(text):
-    """Where the links of a text lead, in their order: the file's name, or a whole address."""
-    found = re.findall(r"\]\(([^)]+)\)", text)
-    return [link if "://" in link else link.split("/")[-1] for link in found]
-
-
 @each_notebook
 def test_links_are_the_same_and_stay_among_the_chinese(path):
     for name, english, chinese in pairs(path):
@@ -98,11 +91,10 @@ def test_links_are_the_same_and_stay_among_the_chinese(path):
         assert all((FOLDER / link).exists() for link in to if "://" not in link), name
 
 
-@pytest.mark.parametrize("name", ["index", "measured", "instructor", "README"])
+# The links of the other two pages hold on the site alone, whose tests follow them.
+@pytest.mark.parametrize("name", ["instructor", "README"])
 def test_links_of_a_page_lead_to_files(name):
     path = translate.PAGES[name][1]
-    if name in ("index", "measured"):  # they lie elsewhere on the site: its tests follow the links
-        return
     for link in re.findall(r"\]\(([^)#]+)\)|^\[\w+\]: (\S+)", path.read_text("utf-8"), re.M):
         there = "".join(link)
         if "://" not in there:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -16,6 +15,7 @@ from docs.site.execute import execute
 from docs.site.launch import ROOT, Repository, ready_to_launch, repository, with_buttons
 from docs.site.pages import Language, buttons, languages, lesson_page, write, write_texts
 from docs.site.slides import slides
+from docs.site.translate import bring_over
 from docs.site.words import WORDS
 
 BUILT = ROOT / "docs" / "_build"  # executed copies, sources, what Sphinx remembers
@@ -37,7 +37,7 @@ def main(words: list[str]) -> int:
     text = json.dumps(settings(executed, where))
     known = BUILT / "settings.json"
     same = known.exists() and known.read_text(encoding="utf-8") == text
-    if not same or newest(BUILT / "executed") > newest(SITE):  # else what was before would stay
+    if not same:  # else figures and addresses of before would stay
         for old in [SITE, *(BUILT / code for code in WORDS)]:
             shutil.rmtree(old, ignore_errors=True)
     write(known, text)
@@ -58,11 +58,6 @@ def run(path: Path) -> nbformat.NotebookNode:
     return execute(path, BUILT / "executed" / path.name)
 
 
-def newest(folder: Path) -> float:
-    """When a file of the folder was last written; 0 if there is none."""
-    return max((file.stat().st_mtime for file in folder.rglob("*.*")), default=0)
-
-
 def write_buttons(where: Repository | None) -> int:
     """Write the row of buttons into each README; 0 if the repository is known."""
     if not where:
@@ -80,28 +75,18 @@ def write_sources(language: Language, executed: dict, where: Repository | None) 
     deck = BUILT / language.code / "revealjs"
     solutions = nbformat.read(language.folder("notebooks") / "solutions.ipynb", as_version=4)
     for path in language.notebooks:
-        shown = translated(executed[path.stem], path, language)
+        shown = bring_over(executed[path.stem], nbformat.read(path, as_version=4))
         clean(shown, language.code)
         page = lesson_page(shown, solutions, language, buttons(path, language, where))
         write(pages / "notebooks" / path.name, nbformat.writes(page))
-        if path.stem != "solutions":
+        if path in language.lessons:
             write(deck / path.name, nbformat.writes(slides(shown)))
         launched = nbformat.writes(ready_to_launch(path, where))
         write(SITE / language.code / "launch" / path.name, launched)
-    names = [path.stem for path in language.notebooks if path.stem != "solutions"]
+    names = [path.stem for path in language.lessons]
     index = "\n".join(["# Slides", "", "```{toctree}", *names, "```", ""])
     write(deck / "index.md", index)
     write_texts(language, executed, pages, where)
-
-
-def translated(executed, path: Path, language: Language) -> nbformat.NotebookNode:
-    """The executed copy with the texts of the notebook at `path`: its code is the same."""
-    texts = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
-    page = deepcopy(executed)
-    for cell in page.cells:
-        if cell.cell_type == "markdown" and language.code != "en":
-            cell.source = texts[cell.id]
-    return page
 
 
 def settings(executed: dict, where: Repository | None) -> dict:

@@ -37,7 +37,8 @@ def clean(notebook: NotebookNode, language: str = "en") -> None:
         if moved:
             cells.append(new_markdown_cell(WORDS[language]["still"], id=f"{cell.id}-still"))
     notebook.cells = cells
-    notebook.metadata.pop("widgets", None)
+    for name in ("widgets", "measured"):  # the page's foot says where it was measured
+        notebook.metadata.pop(name, None)
 
 
 def still(output: NotebookNode, states: dict, where: str) -> list[NotebookNode]:

@@ -8,7 +8,6 @@ import datetime
 import hashlib
 import os
 import platform
-import subprocess
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).parents[2]
+from docs.site.launch import ROOT, git
+
 SETTINGS = """
 c.InlineBackend.figure_formats = {"retina"}  # two pixels for one: sharp on a good screen
 """
@@ -54,7 +54,7 @@ def key(path: Path) -> str:
 def execute(path: Path, kept: Path) -> nbformat.NotebookNode:
     """The notebook at `path` with its outputs: those in the file `kept`, or else new ones.
 
-    RuntimeError, with the cell's source and error, where a cell fails.
+    CellExecutionError, with the cell's source and error, where a cell fails.
     """
     wanted = key(path)
     if kept.exists():
@@ -101,9 +101,5 @@ def where_and_when() -> dict:
 
 def commit() -> str:
     """The commit of this folder, shortened, with "and changes" if files differ; else "unknown"."""
-    describe = ["git", "describe", "--always", "--dirty= and changes", "--exclude=*"]
-    try:
-        said = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):  # no git, or a folder without it
-        return "unknown"
-    return said.stdout.strip()
+    said = git("describe", "--always", "--dirty= and changes", "--exclude=*")
+    return said.strip() or "unknown"

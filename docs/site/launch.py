@@ -63,8 +63,9 @@ class Repository:
 
 def repository() -> Repository | None:
     """The repository: from GITHUB_REPOSITORY, else from git's remote "origin"; None without."""
-    name = os.environ.get("GITHUB_REPOSITORY") or name_of(git("remote", "get-url", "origin"))
-    branch = os.environ.get("GITHUB_REF_NAME") or git("branch", "--show-current")
+    origin = git("remote", "get-url", "origin").strip()
+    name = os.environ.get("GITHUB_REPOSITORY") or name_of(origin)
+    branch = os.environ.get("GITHUB_REF_NAME") or git("branch", "--show-current").strip()
     return Repository(name, branch or "main") if name else None
 
 
@@ -77,10 +78,10 @@ def name_of(address: str) -> str:
 def git(*words: str) -> str:
     """What git says of this project; "" if it says nothing."""
     try:
-        said = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        said = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8")
     except OSError:
         return ""
-    return said.stdout.strip()
+    return said.stdout if said.returncode == 0 else ""
 
 
 def needed() -> list[str]:

@@ -9,17 +9,18 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from docs.site.launch import ROOT, Repository
 from docs.site.words import WORDS
 
 RECORDINGS = "day37/machines/recordings"
 MEASURED = ("cpu", "memory", "day", "commit", "python", "torch")
+LINK = "<a href='{}'>{}</a>"
 CHECK = re.compile(r'^check\("(\d\.\d)"', re.MULTILINE)
 
 
@@ -48,17 +49,23 @@ class Language:
         """The lessons in their order, then the solutions; none if there is no such translation."""
         return sorted(self.folder("notebooks").glob("*.ipynb"))
 
+    @property
+    def lessons(self) -> list[Path]:
+        """Its notebooks but the solutions."""
+        return [path for path in self.notebooks if path.stem != "solutions"]
+
 
 def languages() -> list[Language]:
     """Those that have lessons."""
     return [one for one in map(Language, WORDS) if one.notebooks]
 
 
-def write(path: Path, text: str) -> None:
-    """Write the file, unless it holds this text."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+def write(path: Path, content: str | bytes) -> None:
+    """Write the file, unless it holds this already."""
+    data = content.encode() if isinstance(content, str) else content
+    if not path.exists() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
 
 
 def section(path: Path, heading: str) -> str:
@@ -79,15 +86,13 @@ def lesson_page(
     notebook: NotebookNode, solutions: NotebookNode, language: Language, buttons: str
 ) -> NotebookNode:
     """The cleaned lesson with its buttons below the title, and each solution below its exercise."""
-    page = nbformat.from_dict(notebook)
-    page.cells = []
+    page = new_notebook(metadata=notebook.metadata)
     for cell in notebook.cells:
         page.cells.append(cell)
         number = CHECK.search(cell.source) if cell.cell_type == "code" else None
         if number:
             page.cells.append(folded(number[1], solutions, language))
     page.cells.insert(1, new_markdown_cell(buttons, id="buttons"))
-    page.metadata.pop("measured", None)  # the page's foot says it; else each run changes the file
     return page
 
 
@@ -106,19 +111,31 @@ def folded(number: str, solutions: NotebookNode, language: Language) -> Notebook
 def buttons(path: Path, language: Language, where: Repository | None) -> str:
     """The row below a lesson's title, as HTML: where to open it, its file, its slides."""
     words = language.words
-    link = "<a href='{}'>{}</a>"
-    row = [link.format(f"../launch/{path.name}' download='{path.name}", words["download"])]
-    if path.stem != "solutions":
-        row.append(link.format(f"../slides/{path.stem}.html", words["slides"]))
-    if where:
-        there = where.buttons(language.code, path.name).items()
-        opened = [link.format(address, name) for name, address in there]
-        row = [f"{words['open']} {' '.join(opened)}", *row]
-    return f"<p class='launch'>{' '.join(row)}</p>"
+    parts = [opened(path.name, language, where)]
+    parts.append(LINK.format(f"../launch/{path.name}' download='{path.name}", words["download"]))
+    if path in language.lessons:
+        parts.append(LINK.format(f"../slides/{path.stem}.html", words["slides"]))
+    return row(parts)
 
 
-def answer(to: Path) -> str:
-    """Draw the front page's figure, a real GPU eager and as a graph; its Markdown."""
+def opened(name: str, language: Language, where: Repository | None) -> str:
+    """The links that open the notebook of this name elsewhere; "" without a repository."""
+    if not where:
+        return ""
+    there = where.buttons(language.code, name).items()
+    links = [LINK.format(address, text) for text, address in there]
+    return f"{language.words['open']} {' '.join(links)}"
+
+
+def row(parts: list[str]) -> str:
+    """A row of links, as HTML; "" if there is none."""
+    there = " ".join(filter(None, parts))
+    return f"<p class='launch'>{there}</p>" if there else ""
+
+
+@cache
+def answer() -> tuple[bytes, str]:
+    """The front page's figure, a real GPU eager and as a graph: a PNG, and its words."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -130,11 +147,7 @@ def answer(to: Path) -> str:
     figure.axes[1].set_xlim(figure.axes[0].get_xlim())  # the same scale for both
     picture = io.BytesIO()
     figure.savefig(picture, dpi=2 * figure.dpi, bbox_inches="tight")
-    if not (to / "answer.png").exists() or (to / "answer.png").read_bytes() != picture.getvalue():
-        to.mkdir(parents=True, exist_ok=True)
-        (to / "answer.png").write_bytes(picture.getvalue())
-    words = "; ".join(" ".join(axes.get_title().split()) for axes in figure.axes)
-    return f"```{{image}} answer.png\n:alt: {words}\n:width: 900px\n```"
+    return picture.getvalue(), "; ".join(" ".join(axes.get_title().split()) for axes in figure.axes)
 
 
 def published() -> list[list[str]]:
@@ -164,10 +177,12 @@ def write_texts(
     docs = language.folder("docs")
     lessons = block(language.readme, "01_cpu_baseline.ipynb").replace(f"/{language.code}/", "/")
     shutil.copytree(ROOT / RECORDINGS, to / RECORDINGS, dirs_exist_ok=True)
+    picture, alt = answer()
+    write(to / "answer.png", picture)
     fill = {
         "lessons": lessons,
-        "figure": answer(to),
-        "buttons": started(language, where),
+        "figure": f"```{{image}} answer.png\n:alt: {alt}\n:width: 900px\n```",
+        "buttons": row([opened("01_cpu_baseline.ipynb", language, where)]),
         "clone": f"git clone {where.address}\ncd {where.name.split('/')[1]}\n" if where else "",
         "measured": table(words["machine"], measured(notebooks)),
         "published": table(words["published"], published()),
@@ -191,15 +206,6 @@ def block(path: Path, words: str) -> str:
         if lines.startswith("|") and words in lines:
             return lines.strip()
     raise ValueError(f"{path.name} has no table with {words!r}")
-
-
-def started(language: Language, where: Repository | None) -> str:
-    """The front page's buttons, as HTML; nothing without a repository."""
-    if not where:
-        return ""
-    there = where.buttons(language.code, "01_cpu_baseline.ipynb").items()
-    opened = [f"<a href='{address}'>{name}</a>" for name, address in there]
-    return f"<p class='launch'>{language.words['open']} {' '.join(opened)}</p>"
 
 
 def contents(words: dict, lessons: str) -> str:

@@ -5,9 +5,8 @@ A `##` heading begins a slide; so does a cell of code, and each figure has one f
 
 import re
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from docs.site.clean import ALONE, HIDDEN, is_figure
 
@@ -17,9 +16,7 @@ SOLUTIONS = re.compile(r"\[([^\]]+)\]\(solutions\.ipynb\)")
 
 def slides(notebook: NotebookNode) -> NotebookNode:
     """The slides of a cleaned lesson: no set-up cells, no code of the exercises."""
-    deck = nbformat.from_dict(notebook)
-    deck.metadata.pop("measured", None)
-    deck.cells = []
+    deck = new_notebook(metadata=notebook.metadata)
     exercises = False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

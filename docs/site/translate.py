@@ -8,7 +8,6 @@ in its last line. Where the English has another mark now, the text is stale.
 import difflib
 import hashlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -71,8 +70,7 @@ def page_behind(english: Path, chinese: Path) -> str:
 def change(path: Path, kept: str, now: str, cell: str = "") -> str:
     """How the English has changed since its mark was `kept`, from git's history."""
     for commit in git("log", "--format=%H", "--", str(path)).split():
-        shown = ["git", "show", f"{commit}:{path.relative_to(ROOT)}"]
-        text = subprocess.run(shown, cwd=ROOT, capture_output=True, text=True).stdout
+        text = git("show", f"{commit}:{path.relative_to(ROOT).as_posix()}")
         if cell and text:
             cells = nbformat.reads(text, as_version=4).cells
             text = next((each.source for each in cells if each.get("id") == cell), "")

@@ -41,6 +41,19 @@ BEGIN = f"""name => new Promise(begins => {{
 }})"""
 
 
+# How far an element's text is from what lies behind it, as WCAG 2 counts it.
+CONTRAST = """element => {
+    const part = value => { value /= 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4 };
+    const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const opaque = e => { const c = numbers(getComputedStyle(e).backgroundColor);
+        return c.length < 4 || c[3] > 0 || !e.parentElement ? c : opaque(e.parentElement) };
+    const text = light(numbers(getComputedStyle(element).color));
+    const [a, b] = [text, light(opaque(element))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05)
+}"""
+
 # A reader's own cell below lesson 1's console: it waits for a training that goes on.
 WAITS = 'print(await console.done() or "nothing was started")'
 

@@ -16,7 +16,7 @@ import pytest
 
 from docs.site.__main__ import BUILT, SITE
 from docs.site.clean import clean, is_figure
-from tests.browser.lab import browser
+from tests.browser.lab import CONTRAST, browser
 from tests.notebooks import LESSONS, ROOT
 
 pytestmark = pytest.mark.browser
@@ -26,27 +26,8 @@ LANGUAGES = sorted(path.parent.name for path in SITE.glob("*/index.html"))
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1280, "height": 800}
 LOADED = "image => image.complete && image.naturalWidth > 0"
-# How far the colour of each element's text is from what lies behind it, as WCAG counts it.
-CONTRASTS = """selector => {
-    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-    const light = colour => {
-        const [r, g, b] = numbers(colour).map(c => c / 255)
-            .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = element => {
-        for (let at = element; at; at = at.parentElement) {
-            const colour = getComputedStyle(at).backgroundColor;
-            if ((numbers(colour)[3] ?? 1) > 0.5) return colour;
-        }
-        return "rgb(255, 255, 255)";
-    };
-    const all = [...document.querySelectorAll(selector)];
-    return all.filter(element => element.textContent.trim()).map(element => {
-        const pair = [light(getComputedStyle(element).color), light(behind(element))];
-        return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), element.outerHTML];
-    });
-}"""
+CONTRASTS = f"""all => all.filter(element => element.textContent.trim())
+    .map(element => [({CONTRAST})(element), element.outerHTML])"""
 OUTSIDE = """() => {
     const slide = Reveal.getCurrentSlide();
     return [...slide.querySelectorAll("img")].map(image => image.getBoundingClientRect())
@@ -161,9 +142,13 @@ def test_text_is_readable_on_light_and_on_dark(chromium, language, scheme):
             behind = page.evaluate("getComputedStyle(document.body).backgroundColor")
             assert (sum(map(int, re.findall(r"\d+", behind)[:3])) < 200) == (scheme == "dark")
             parts = "article p, article li, article td, article a, article pre, summary, .foot"
-            low = [pair for pair in page.evaluate(CONTRASTS, parts) if pair[0] < 4.5]
+            low = [pair for pair in page.locator(parts).evaluate_all(CONTRASTS) if pair[0] < 4.5]
             assert low == []
-            code = [pair for pair in page.evaluate(CONTRASTS, "article pre span") if pair[0] < 3]
+            code = [
+                pair
+                for pair in page.locator("article pre span").evaluate_all(CONTRASTS)
+                if pair[0] < 3
+            ]
             assert code == []
             for image in page.locator("article img").all():
                 colour = "image => getComputedStyle(image).backgroundColor"
