@@ -36,6 +36,8 @@ LESSONS := $(wildcard notebooks/*.ipynb)
 ALONE := $(wildcard notebooks/01*.ipynb notebooks/03*.ipynb notebooks/04*.ipynb)
 # JupyterLab refuses to start as root unless told.
 ROOT := $(shell [ "$$(id -u 2>/dev/null)" = 0 ] && echo --allow-root)
+# The lessons in Chinese: make lab DAY37_LANGUAGE=zh
+CHINESE := $(if $(filter zh,$(DAY37_LANGUAGE)),zh/)
 # It takes an address once only: the user's, if there is one.
 IP := $(if $(filter --ip% --ServerApp.ip%,$(LAB_ARGS)),,--ip=127.0.0.1)
 
@@ -47,7 +49,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 lab: $(VENV)/installed ## install what is missing, then open JupyterLab on lesson 1
-	$(BIN)/jupyter lab $(IP) --LabApp.default_url=/lab/tree/notebooks/01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
+	$(BIN)/jupyter lab $(IP) --LabApp.default_url=/lab/tree/notebooks/$(CHINESE)01_cpu_baseline.ipynb $(ROOT) $(LAB_ARGS)
 
 test: lint ## install what is missing, then lint, run the unit tests and all notebooks, the Chinese ones in short
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -363,6 +363,8 @@ def test_make_works_in_a_folder_with_blanks_and_chinese(project):
     ]
     (lab,) = project.make("lab")
     assert lab.startswith("jupyter lab --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/01_")
+    (lab,) = project.make("lab", "DAY37_LANGUAGE=zh")
+    assert " --LabApp.default_url=/lab/tree/notebooks/zh/01_" in lab
 
 
 @with_make

@@ -18,6 +18,7 @@ from day37.exercises.solved import mark_solved
 LESSONS = (1, 2, 3, 4, 5)
 TRIED = {}  # exercise: how many answers were wrong since the kernel started
 HINTED = {}  # exercise: the hints for known mistakes that were given
+ALIKE = "Other arguments gave this very number too. Does your function use all that it is given?"
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,15 @@ def judge(trials: list[Trial], mistakes: Iterable[Mistake] = ()) -> None:
     seen = f"{trials[0].call} gave {shown(trials[0].came)}"
     if all(trial.came is None for trial in trials):
         raise Wrong(seen, "It gave nothing back: is there a return?")
-    fitting = (m.hint for m in mistakes if all(_made(m, trial) for trial in trials))
-    raise Wrong(seen, next(fitting, ""))
+    fitting = [m.hint for m in mistakes if all(_made(m, trial) for trial in trials)]
+    raise Wrong(seen, [*fitting, ALIKE if _alike(trials) else ""][0])
+
+
+def _alike(trials: list[Trial]) -> bool:
+    """Whether different arguments gave one and the same number."""
+    first, *others = [trial.came for trial in trials]
+    number = isinstance(first, int | float) and not isinstance(first, bool)
+    return number and len(others) > 1 and all(same(came, first) for came in others)
 
 
 def _made(mistake: Mistake, trial: Trial) -> bool:

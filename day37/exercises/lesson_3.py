@@ -77,7 +77,7 @@ FLOPS_MISTAKES = (  # first those that are seen in long lists only
     like(lambda widths, rows: flops(widths, 1), "That is for one row. How many rows has a step?"),
     like(lambda widths, rows: flops(widths[1:], rows), LEFT_OUT),
     like(lambda widths, rows: flops(widths[:-1], rows), LEFT_OUT),
-    Mistake("That is a part for one layer only. A step goes through all of them.", one_layer_only),
+    Mistake("That counts one layer only. A step goes through all of them.", one_layer_only),
     Mistake("Only products are counted in this lesson: no biases, no ReLU.", beyond_products),
     Mistake(
         "All layers together are wanted: one number.",

@@ -162,7 +162,7 @@ ONLY = 'Each line needs one of "none", "one", "several".'
 def examine_reads(answer, dice) -> None:
     """Each line's word, beside what is counted here and now, as the lesson counts."""
     if type(answer) is not dict or answer.keys() != LINES.keys():
-        raise Wrong(f"you gave {shown(answer)}", "Keep the lines as they were in the cell.")
+        raise Wrong(f"you gave {shown(answer)}", "Change only the words of the cell's dictionary.")
     names = dict.fromkeys(("total", "best", "loss"), torch.rand(()))
     names |= {"losses": torch.rand(10), "torch": torch, "epoch": 7, "print": str}
     hints = []  # which lines they are is not said: one could guess line by line
@@ -190,7 +190,7 @@ def usual_costs(dice):
 
 WHOLE = "Reads are in the whole time too: is yours the smallest k for b / (k·a + b)?"
 STEPS_MISTAKES = (
-    like(lambda *c: steps_between(*c) - 1, "With so few steps the share is not under `share` yet."),
+    like(lambda *c: steps_between(*c) - 1, "With so few steps the reads take `share` or more."),
     like(lambda *c: steps_between(*c) + 1, "One step fewer is enough."),
     like(lambda a, b, share: (b / share - b) / a, "A number of steps is whole."),
     like(lambda a, b, share: math.ceil(b / (share * a)), WHOLE),

@@ -98,8 +98,10 @@ MEAN_MISTAKES = (
 SELF = "If this name is the object's own, it stands behind `self.` in each method."
 MEAN_ERRORS = {
     "ZeroDivisionError": "At the first call one number has come. Does your count know of it?",
-    "__init__() ": "An object is made with empty brackets. Each method begins with `self`.",
-    "__call__() ": "An object is called with one number. Each method begins with `self`.",
+    "__init__() ": "An object is made with empty brackets. The first argument of each"
+    " method is `self`.",
+    "__call__() ": "An object is called with one number. The first argument of each"
+    " method is `self`.",
     "'RunningMean' object has no attribute": "Which method makes the object's names, before the"
     " first call? Is it spelt with two underscores on each side?",
     "NameError": f"{SELF} If not, has the cell that makes it been run?",

@@ -43,7 +43,7 @@ def ask(fn: Callable, *args, **names):
     try:
         return within(LIMIT, lambda: fn(*args, **names))
     except TimeoutError as error:
-        raise Wrong(str(error), "Is there a loop without an end?") from None
+        raise Wrong(str(error), "Is there an endless loop, or a very slow part?") from None
     except (KeyboardInterrupt, Wrong):
         raise
     except BaseException as error:  # SystemExit too: whatever their code raises is shown
@@ -153,7 +153,7 @@ def _advice(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "Your function calls itself without an end."
     if isinstance(error, UnboundLocalError):
-        return "On one way through your code this name gets no value. Which way is it?"
+        return "There is a way through your code on which this name gets no value. Which one?"
     if isinstance(error, NameError):
         return "Is the name spelt as in your other cells, and has the cell that makes it been run?"
     return ""

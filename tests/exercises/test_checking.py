@@ -10,7 +10,8 @@ import torch
 
 import day37
 from day37.exercises import checking, lesson_1, solved
-from day37.exercises.checking import Exercise, Mistake, check, gives, like, was_tried
+from day37.exercises.checking import Exercise, Mistake, Trial, check, gives, judge, like, was_tried
+from day37.exercises.running import Wrong
 from day37.exercises.showing import same, shown
 from tests.exercises.marking import fresh
 
@@ -109,10 +110,17 @@ def test_a_known_mistake_has_its_hint_alone_once_and_then_three_hints_rise():
     assert solved.progress().solved == ()
 
 
+@pytest.mark.parametrize("came", [[4, 4, 4.0], [4, 4], [4, 4, 5], [True] * 3, ["4"] * 3])
+def test_a_number_that_is_always_the_same_has_its_hint(came):
+    with pytest.raises(Wrong) as wrong:
+        judge([Trial(f"double({each})", each, (i,)) for i, each in enumerate(came)])
+    assert wrong.value.hint == (checking.ALIKE if came == [4, 4, 4.0] else "")
+
+
 def test_after_a_right_answer_the_hints_begin_anew():
-    for answer in (lambda n: 1, lambda n: 2, lambda n: 2 * n):
+    for answer in (lambda n: n + 71, lambda n: n + 72, lambda n: 2 * n):
         check("9.1", answer, save=False)
-    assert "Hint 1 of 3" in check("9.1", lambda n: 3).text
+    assert "Hint 1 of 3" in check("9.1", lambda n: n + 73).text
 
 
 def test_after_a_right_answer_a_known_mistake_has_its_hint_alone_again():

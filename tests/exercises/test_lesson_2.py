@@ -331,7 +331,7 @@ WRONG_TIMINGS = {
     "nothing": (in_order("WCJWC", result=lambda told: None), "is there a return?"),
     "not called": (lambda work, wait, clock: clock - clock, "when you call it"),
     "two arguments": (lambda work, wait: work(), "Write timed(work, wait, clock)"),
-    "typed in": (in_order("WCJWC", result=lambda told: 2.5), "Hint 1 of 3"),
+    "typed in": (in_order("WCJWC", result=lambda told: 2.5), "gave this very number too"),
 }
 
 

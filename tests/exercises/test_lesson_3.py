@@ -116,7 +116,7 @@ WRONG_FLOPS = {
         "Two widths are one layer",
     ),
     "list": (lambda w, n: [by_layer(w, n)], "one number"),
-    "typed in": (lambda w, n: 40_800, "Hint 1 of 3"),
+    "typed in": (lambda w, n: 40_800, "gave this very number too"),
     "nothing": (lambda w, n: print(w), "is there a return?"),
 }
 
@@ -176,7 +176,7 @@ WRONG_SECONDS = {
     "one more": (lambda n, a, b: n * max(a, b) + a + b, "one too many of"),
     "microseconds": (lambda n, a, b: 1e6 * one_by_one(n, a, b), "Give seconds"),
     "both": (lambda n, a, b: (n * a, one_by_one(n, a, b)), "One number"),
-    "typed in": (lambda n, a, b: 2.371e-3, "Hint 1 of 3"),
+    "typed in": (lambda n, a, b: 2.371e-3, "gave this very number too"),
     "handed over": (lambda n, a, b: StepQueue(n, a, b, 0.0).total(1), "do without"),
 }
 

@@ -259,7 +259,7 @@ WRONG_READS = {
     "not filled in": ({"print(loss)": None}, "Each line needs"),
     "a list": ({"print(loss)": ["several"]}, "Each line needs"),
     "a count": ({"print(loss)": 8}, "Each line needs"),
-    "another line": ({"loss.item()": "one"}, "Keep the lines"),
+    "another line": ({"loss.item()": "one"}, "only the words"),
 }
 
 
@@ -270,7 +270,7 @@ def test_a_wrong_number_of_reads_has_its_hint(name):
 
 
 def test_the_reads_are_a_dict():
-    fails("4.3", list(READS.values()), "Keep the lines")
+    fails("4.3", list(READS.values()), "only the words")
 
 
 def by_formula(a, b, share):
@@ -299,9 +299,9 @@ def test_the_smallest_number_of_steps_is_right(steps):
 
 
 WRONG_STEPS = {
-    "floor": (lambda a, b, s: int((b / s - b) / a), "not under `share` yet"),
-    "floor, but 1": (lambda a, b, s: max(1, int((b / s - b) / a)), "not under `share` yet"),
-    "round": (lambda a, b, s: round((b / s - b) / a), "not under `share` yet"),
+    "floor": (lambda a, b, s: int((b / s - b) / a), "take `share` or more"),
+    "floor, but 1": (lambda a, b, s: max(1, int((b / s - b) / a)), "take `share` or more"),
+    "round": (lambda a, b, s: round((b / s - b) / a), "take `share` or more"),
     "one more": (lambda a, b, s: by_formula(a, b, s) + 1, "One step fewer"),
     "no share": (lambda a, b, s: math.ceil(b / a), "Where does `share`"),
     "1 %": (lambda a, b, s: math.ceil(100 * b / a), "for 1 %"),
@@ -315,7 +315,7 @@ WRONG_STEPS = {
     "per cent": (lambda a, b, s: by_formula(a, b, s / 100), "not in per cent"),
     "float": (lambda a, b, s: float(by_formula(a, b, s)), "Give an int"),
     "numpy's ceil": (lambda a, b, s: np.ceil((b / s - b) / a), "Give an int"),
-    "typed in": (lambda a, b, s: 29, "Hint 1 of 3"),
+    "typed in": (lambda a, b, s: 29, "gave this very number too"),
 }
 
 

@@ -190,7 +190,7 @@ WRONG_MEANS = {
     "median": (mean_class(statistics.median), "the median"),
     "on the object": (OnObject, "not on the object"),
     "other name": (OtherName, "which name does Python look"),
-    "no self": (NoSelf, "begins with `self`"),
+    "no self": (NoSelf, "is `self`"),
     "misspelt": (Misspelt, "two underscores"),
     "no self before a name": (Unnamed, "stands behind `self.`"),
     "object": (Total(), "without brackets"),

@@ -55,7 +55,7 @@ ENDLESS = [for_ever, asleep, catches_all, catches_everything, endless_products]
 def test_a_loop_without_an_end_is_ended(fn):
     with pytest.raises(Wrong, match=r"not done after 0\.3 s") as wrong:
         ask(fn)
-    assert wrong.value.hint == "Is there a loop without an end?"
+    assert wrong.value.hint == "Is there an endless loop, or a very slow part?"
 
 
 def test_what_is_done_in_time_comes_back_and_nothing_interrupts_later():
@@ -120,7 +120,7 @@ def misspelt():
         (broken, ([],), "your code raised ZeroDivisionError: division by zero, in your line", ""),
         (calls_itself, (), "RecursionError", "calls itself"),
         (ends_python, (), "your code raised SystemExit: 3, in your line", ""),
-        (on_one_way_only, (), "UnboundLocalError", "On one way through your code"),
+        (on_one_way_only, (), "UnboundLocalError", "There is a way through your code"),
         (misspelt, (), "NameError: name 'sampels' is not defined", "spelt"),
         (broken, (), "TypeError: broken() missing 1 required", ""),
     ],
