@@ -51,7 +51,7 @@ def is_deviation(came, samples) -> bool:
 
 SPREAD_MISTAKES = (
     Mistake(
-        "One slow run moves the mean far, and the median not at all.",
+        "One slow run moves the mean far, and the median hardly.",
         lambda came, samples: same(came[0], statistics.mean(samples)),
     ),
     Mistake(

@@ -86,7 +86,7 @@ UNSEEN = {  # what alone is elsewhere, or is not there → the hint for a wrong 
     "buffer": "A model keeps more than parameters: each of its buffers must be there, too.",
     "first": "Of several tensors, only the last counts here. Does a loop forget what it found?",
     "last": "Of several tensors, only the first counts here. Is there a `return` in a loop?",
-    "no buffers": "Most models have no buffers. That is no reason for False, nor for an error.",
+    "no buffers": "Many models have no buffers. That is no reason for False, nor for an error.",
     "no parameters": "A model may have no parameters, as `nn.ReLU()`. What do you do then?",
     "no tensors": "There may be no tensors at all. Then only the model counts.",
 }
@@ -237,7 +237,7 @@ DEVICE_HINTS = (
 )
 TIMED_HINTS = (
     "Think of the queue: what is in it when you start the clock, and what when you stop it?",
-    "`wait` empties the queue. It must be empty before you read the clock, at both ends.",
+    "`wait` waits until the queue is empty. So it must be when you read the clock, at both ends.",
     "The order is: wait, read the clock, work, wait, read the clock. Return end - start.",
 )
 EXERCISES = {

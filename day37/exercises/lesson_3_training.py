@@ -149,8 +149,8 @@ TRAINING_MISTAKES = (
     ),
 )
 ONE_BY_ONE = (
-    "`.item()`, `float`, `print` and `if` bring one number to the host, and each time is a read."
-    " One read can bring many: when, and of what?"
+    "`.item()`, `float`, `print` and `if` bring one number to the host, and each time is at least a"
+    " read. One read can bring many: when, and of what?"
 )
 
 

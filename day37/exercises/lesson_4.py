@@ -162,7 +162,7 @@ ONLY = 'Each line needs one of "none", "one", "several".'
 def examine_reads(answer, dice) -> None:
     """Each line's word, beside what is counted here and now, as the lesson counts."""
     if type(answer) is not dict or answer.keys() != LINES.keys():
-        raise Wrong(f"you gave {shown(answer)}", "Change only the words of the cell's dictionary.")
+        raise Wrong(f"you gave {shown(answer)}", "Change only the values of the cell's dictionary.")
     names = dict.fromkeys(("total", "best", "loss"), torch.rand(()))
     names |= {"losses": torch.rand(10), "torch": torch, "epoch": 7, "print": str}
     hints = []  # which lines they are is not said: one could guess line by line

@@ -259,7 +259,7 @@ WRONG_READS = {
     "not filled in": ({"print(loss)": None}, "Each line needs"),
     "a list": ({"print(loss)": ["several"]}, "Each line needs"),
     "a count": ({"print(loss)": 8}, "Each line needs"),
-    "another line": ({"loss.item()": "one"}, "only the words"),
+    "another line": ({"loss.item()": "one"}, "only the values"),
 }
 
 
@@ -270,7 +270,7 @@ def test_a_wrong_number_of_reads_has_its_hint(name):
 
 
 def test_the_reads_are_a_dict():
-    fails("4.3", list(READS.values()), "only the words")
+    fails("4.3", list(READS.values()), "only the values")
 
 
 def by_formula(a, b, share):
