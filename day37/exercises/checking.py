@@ -178,8 +178,8 @@ def judge(trials: list[Trial], mistakes: Iterable[Mistake] = ()) -> None:
     seen = f"{trials[0].call} gave {shown(trials[0].came)}"
     if all(trial.came is None for trial in trials):
         raise Wrong(seen, "It gave nothing back: is there a return?")
-    fitting = [m.hint for m in mistakes if all(_made(m, trial) for trial in trials)]
-    raise Wrong(seen, [*fitting, ALIKE if _alike(trials) else ""][0])
+    fitting = (m.hint for m in mistakes if all(_made(m, trial) for trial in trials))
+    raise Wrong(seen, next(fitting, ALIKE if _alike(trials) else ""))
 
 
 def _alike(trials: list[Trial]) -> bool:
